@@ -1,0 +1,59 @@
+"""`python -m grader_tests.variants PART [NAME ...]`: try variants quickly, in this process, while writing them."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import matplotlib
+
+from grader_tests import questions
+from grader_tests.variants import Variant, fill, load, part_of, points
+from gradescent.authoring.text import source_notebook
+from gradescent.course import load_course
+from gradescent.student.direct import DirectStudent
+from gradescent.student.judging import judge
+
+
+def main(part: str, names: list[str]) -> int:
+    matplotlib.use("Agg")
+    source = source_notebook(part_of(load_course(), part))
+    bad = 0
+    for variant in [Variant("reference"), *load(part)]:
+        if not names or variant.name in names:
+            bad += _try(part, source, variant, verbose=bool(names))
+    print(f"{bad} not as stated")
+    return 1 if bad else 0
+
+
+def _try(part, source, variant, verbose) -> int:
+    start = time.perf_counter()
+    namespace = {"__name__": "__main__"}
+    notebook = fill(source, variant)
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and cell.id != "setup":
+            try:
+                exec(compile(cell.source, f"<cell {cell.id}>", "exec"), namespace)
+            except BaseException as error:
+                if verbose:
+                    print(f"    cell {cell.id}: {type(error).__name__}: {error}")
+    problems = []
+    lines = []
+    for name, worth in points(source).items():
+        if name in variant.leave:
+            continue
+        result = judge(questions(part)[name], DirectStudent(namespace, 20), worth, 7)
+        lines.append(f"    {name}: {result.score}/{worth:g} {result.outcome.value}: {result.message}  {result.checks if verbose else ''}")
+        if result.score != variant.scores.get(name, worth):
+            problems.append(f"    {name}: {result.score}, stated {variant.scores.get(name, worth)}")
+        if variant.says.get(name, "") not in result.message:
+            problems.append(f"    {name}: does not say {variant.says[name]!r}")
+    mark = "BAD" if problems else "ok "
+    print(f"{mark} {variant.name} ({time.perf_counter() - start:.1f} s)")
+    shown = [line for line in lines if " right: " not in line or verbose]
+    print("\n".join(problems + shown)) if problems or shown else None
+    return bool(problems)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -1,0 +1,1 @@
+"""From a problem set's text to the notebooks that students get."""

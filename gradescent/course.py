@@ -1,0 +1,190 @@
+"""course.toml: the assignments, their limits and data, and where everything lies."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FILE = "course.toml"
+
+
+class CourseError(Exception):
+    """Something about the course or the command is wrong. The message names the file and the remedy."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a submission may use.
+
+    Attributes:
+        cell_seconds: CPU seconds of one cell.
+        call_seconds: CPU seconds of one call by a hidden test.
+        wall_factor: wall clock allowed, in multiples of the CPU seconds.
+        memory_mb: data memory of the student's process, MiB.
+        notebook_mb: size of a notebook that is opened, MiB.
+    """
+
+    cell_seconds: float = 20
+    call_seconds: float = 20
+    wall_factor: float = 10
+    memory_mb: float = 2048
+    notebook_mb: float = 20
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A problem set.
+
+    Attributes:
+        name: its folder's name.
+        title: for people.
+        data: names of the data sets that its notebooks load.
+        limits: the course's, with the assignment's own put over them.
+    """
+
+    name: str
+    title: str = ""
+    data: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Course:
+    """Everything that course.toml says, and the folders beside it."""
+
+    root: Path
+    name: str
+    repository: str
+    branch: str
+    assignments: dict[str, Assignment]
+
+    @property
+    def source(self) -> Path:
+        return self.root / "source"
+
+    @property
+    def release(self) -> Path:
+        return self.root / "release"
+
+    @property
+    def submitted(self) -> Path:
+        return self.root / "submitted"
+
+    @property
+    def autograded(self) -> Path:
+        return self.root / "autograded"
+
+    @property
+    def feedback(self) -> Path:
+        return self.root / "feedback"
+
+    @property
+    def gradebook(self) -> Path:
+        return self.root / "gradebook.db"
+
+    def assignment(self, name: str) -> Assignment:
+        """The assignment of that name.
+
+        Raises:
+            CourseError: there is none; the message lists those that exist.
+        """
+        if name not in self.assignments:
+            known = ", ".join(sorted(self.assignments)) or "none"
+            raise CourseError(f"{self.root / FILE}: there is no assignment {name!r}. Those that exist: {known}")
+        return self.assignments[name]
+
+    def texts(self, assignment: str) -> list[Path]:
+        """The text sources of an assignment, one a part, in order."""
+        found = sorted((self.source / assignment).glob("part*.py"))
+        if not found:
+            raise CourseError(f"{self.source / assignment}: no part*.py there. Remedy: write the problem set's text first")
+        return found
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The nearest folder upwards that holds course.toml.
+
+    Raises:
+        CourseError: there is none.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in [here, *here.parents]:
+        if (folder / FILE).is_file():
+            return folder
+    raise CourseError(f"{here}: no {FILE} here or above. Remedy: run the command in the course's folder")
+
+
+def load_course(root: Path | None = None) -> Course:
+    """Read course.toml.
+
+    Raises:
+        CourseError: it is missing, is not TOML, or holds a key or value that it cannot hold.
+    """
+    root = root or find_root()
+    file = root / FILE
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CourseError(f"{file}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CourseError(f"{file}: not valid TOML: {error}. Remedy: correct that line") from error
+    _known(file, "", content, {"course", "limits", "assignments"})
+    course = _table(file, "course", content.get("course", {}))
+    _known(file, "course", course, {"name", "repository", "branch"})
+    limits = _limits(file, "limits", content.get("limits", {}), Limits())
+    listed = _table(file, "assignments", content.get("assignments", {}))
+    assignments = {name: _assignment(file, name, entry, limits) for name, entry in listed.items()}
+    repository = _text(file, "course.repository", course.get("repository", ""))
+    if repository.count("/") != 1:
+        raise CourseError(f"{file}: course.repository must be 'owner/name', got {repository!r}")
+    return Course(
+        root,
+        _text(file, "course.name", course.get("name", "")),
+        repository,
+        _text(file, "course.branch", course.get("branch", "main")),
+        assignments,
+    )
+
+
+def _assignment(file: Path, name: str, entry: Any, limits: Limits) -> Assignment:
+    place = f"assignments.{name}"
+    _known(file, place, _table(file, place, entry), {"title", "data", "limits"})
+    data = entry.get("data", [])
+    if not isinstance(data, list) or not all(isinstance(item, str) for item in data):
+        raise CourseError(f"{file}: {place}.data must be a list of names, got {data!r}")
+    title = _text(file, f"{place}.title", entry.get("title", name))
+    return Assignment(name, title, tuple(data), _limits(file, f"{place}.limits", entry.get("limits", {}), limits))
+
+
+def _limits(file: Path, place: str, entry: Any, base: Limits) -> Limits:
+    _known(file, place, _table(file, place, entry), {item.name for item in fields(Limits)})
+    for key, value in entry.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise CourseError(f"{file}: {place}.{key} must be a number above 0, got {value!r}")
+    return replace(base, **entry)
+
+
+def _table(file: Path, place: str, entry: Any) -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        raise CourseError(f"{file}: [{place}] must be a table, got {entry!r}")
+    return entry
+
+
+def _known(file: Path, place: str, entry: dict[str, Any], keys: set[str]) -> None:
+    for key in entry:
+        if key not in keys:
+            where = f"[{place}]" if place else "the file"
+            raise CourseError(f"{file}: {where} cannot hold {key!r}. It can hold: {', '.join(sorted(keys))}")
+
+
+def _text(file: Path, place: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise CourseError(f"{file}: {place} must be a text in quotes, got {value!r}")
+    return value

@@ -1,0 +1,1 @@
+"""What a student's notebook imports. Nothing here may import grading, authoring or hidden tests."""

@@ -1,0 +1,87 @@
+"""`check("name", *objects)`: the visible checks of a notebook, and how their outcome is shown."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from gradescent.student import visible
+from gradescent.student.direct import DirectStudent
+from gradescent.student.judging import Outcome, Question, Result, judge
+
+SEED = 2024  # visible checks use the same inputs at every run; hidden ones draw theirs anew
+
+_LOOKS = {
+    Outcome.RIGHT: ("✓", "#1a7f37"),
+    Outcome.NOT_ATTEMPTED: ("○", "#57606a"),
+    Outcome.MISSING: ("○", "#57606a"),
+    Outcome.ERROR: ("⚠", "#9a6700"),
+}
+_WRONG_LOOK = ("✗", "#cf222e")
+
+
+def check(name: str, *objects: Any) -> None:
+    """Check one question and show the outcome: right, wrong, not attempted, or an error in your code.
+
+    Args:
+        name: the question, as its cell names it.
+        objects: your functions or classes, in the order in which the cell passes them.
+
+    Raises:
+        ValueError: there is no such check. The message lists those that exist.
+
+    Example:
+        >>> check("sigmoid", sigmoid)
+        ✓ sigmoid: right.
+    """
+    question = find(name)
+    if len(objects) != len(question.needs):
+        raise ValueError(f"check({name!r}, ...) takes {', '.join(question.needs)} after the name")
+    show(run(question, dict(zip(question.needs, objects, strict=True))))
+
+
+def find(name: str) -> Question:
+    """The visible question of that name, whatever problem set it belongs to."""
+    known = {key: question for part in visible.parts().values() for key, question in part.items()}
+    if name not in known:
+        raise ValueError(f"there is no check {name!r}. Those that exist: {', '.join(sorted(known))}")
+    return known[name]
+
+
+def run(question: Question, namespace: dict[str, Any]) -> Result:
+    """Judge a question on the objects of a namespace, without points."""
+    return judge(question, DirectStudent(namespace), points=0.0, seed=SEED)
+
+
+def line(result: Result) -> str:
+    """The outcome as one line of text, with a mark that does not depend on colour."""
+    mark, _ = _LOOKS.get(result.outcome, _WRONG_LOOK)
+    ending = f" {result.message}" if result.message else ""
+    return f"{mark} {result.question}: {result.outcome.value}.{ending}"
+
+
+def show(result: Result) -> None:
+    """Print the line, in a coloured box where the front end can show one."""
+    if not _in_notebook():
+        print(line(result))
+        return
+    from IPython.display import display
+
+    mark, colour = _LOOKS.get(result.outcome, _WRONG_LOOK)
+    message = html.escape(result.message)
+    box = (
+        f'<div style="border-left:4px solid {colour};padding:4px 10px;margin:2px 0">'
+        f'<b><span style="color:{colour}">{mark} {html.escape(result.question)}: {result.outcome.value}</span></b>'
+        f"{'<br>' + message if message else ''}</div>"
+    )
+    display({"text/html": box, "text/plain": line(result)}, raw=True)
+
+
+def _in_notebook() -> bool:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    shell = get_ipython()
+    return shell is not None and hasattr(shell, "display_pub") and type(shell).__name__ != "TerminalInteractiveShell"
+

@@ -1,0 +1,146 @@
+"""Run one piece of a student's code and note everything about the run that a check may ask for.
+
+Both carriers use it: the direct one in the notebook's own process, and the worker inside the sandbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import linecache
+import signal
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+MAX_TEXT = 20_000  # characters of printed text that are kept of one call
+
+
+class OutOfTime(BaseException):
+    """The call used up its CPU time. A BaseException, so that `except Exception` in a student's loop does not swallow it."""
+
+
+@dataclass
+class Failure:
+    """How a call ended when it did not return: the exception's type, its message and the student's line."""
+
+    type: str
+    message: str
+    where: str = ""
+
+
+@dataclass
+class Call:
+    """One finished call.
+
+    Attributes:
+        value: what the function returned, None where it failed.
+        failure: the exception, or None.
+        printed: the text written to standard output.
+        warned: the warnings' texts, NumPy's floating point warnings among them.
+        modified: names or positions of the arguments that the call changed in place.
+        seconds: CPU time of the call.
+    """
+
+    value: Any = None
+    failure: Failure | None = None
+    printed: str = ""
+    warned: list[str] = field(default_factory=list)
+    modified: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def invoke(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any], cpu_seconds: float | None = None) -> Call:
+    """Call `function` and return what happened; no exception of the student's code leaves this function."""
+    before = copy.deepcopy(_data_only((args, kwargs)))
+    printed = io.StringIO()
+    call = Call()
+    start = time.process_time()
+    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(printed):
+        warnings.simplefilter("always")
+        try:
+            with cpu_limit(cpu_seconds):
+                call.value = function(*args, **kwargs)
+        except (Exception, OutOfTime, SystemExit) as error:
+            call.failure = describe(error)
+    call.seconds = time.process_time() - start
+    call.printed = printed.getvalue()[:MAX_TEXT]
+    call.warned = [str(warning.message) for warning in caught][:20]
+    call.modified = _changed(before, _data_only((args, kwargs)))
+    return call
+
+
+@contextlib.contextmanager
+def cpu_limit(seconds: float | None) -> Iterator[None]:
+    """Raise OutOfTime in the main thread once the process has spent `seconds` of CPU time inside the block."""
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, frame: Any) -> None:
+        raise OutOfTime(f"more than {seconds:g} s of CPU time")
+
+    previous = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, previous)
+
+
+def describe(error: BaseException) -> Failure:
+    """The exception as text, with the last line of the student's own code that it came through."""
+    try:
+        message = str(error)
+    except Exception:
+        message = "(its message cannot be read)"
+    return Failure(type(error).__name__, message[:MAX_TEXT], _students_line(error))
+
+
+def _students_line(error: BaseException) -> str:
+    """`line 3: return np.dot(a, b)`, of the deepest frame that belongs to a notebook cell."""
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}: {(error.text or '').strip()}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_cell(frame.filename)]
+    if not frames:
+        return ""
+    line = frames[-1].line or linecache.getline(frames[-1].filename, frames[-1].lineno or 0)
+    return f"line {frames[-1].lineno} in {frames[-1].name}: {line.strip()}"
+
+
+def _is_cell(filename: str) -> bool:
+    return "ipython-input" in filename or "ipykernel_" in filename or filename.startswith(("<cell", "<variant"))
+
+
+def _data_only(value: Any) -> Any:
+    """The arrays, lists and numbers of `value`; objects that a deep copy may break are left out."""
+    if isinstance(value, dict):
+        return {key: _data_only(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_data_only(item) for item in value]
+    return value if isinstance(value, np.ndarray | np.generic | int | float | complex | str | bool) else None
+
+
+def _changed(before: Any, after: Any) -> list[str]:
+    (args_before, kwargs_before), (args_after, kwargs_after) = before, after
+    pairs = [(str(i), b, a) for i, (b, a) in enumerate(zip(args_before, args_after, strict=True))]
+    pairs += [(key, value, kwargs_after.get(key)) for key, value in kwargs_before.items()]
+    return [name for name, b, a in pairs if not _same(b, a)]
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
+    return type(a) is type(b) and bool(a == b or a != a)

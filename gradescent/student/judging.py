@@ -1,0 +1,194 @@
+"""Questions, checks and their results: what a test is, and how its outcome becomes points and a message.
+
+A check is a function of a `student`, and of a random generator where it wants one. It asks the student for values and
+raises `Wrong` where they are not right. Hidden tests and the checks in a notebook are made of the same parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Outcome(str, Enum):
+    """How a question ended. The values are what result.json and the tables show."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    NOT_ATTEMPTED = "not attempted"
+    ERROR = "error in your code"
+    TIME_LIMIT = "time limit"
+    MEMORY_LIMIT = "memory limit"
+    DIED = "process died"
+    MISSING = "missing"
+    UNGRADED = "to be graded by a person"
+
+
+class Stop(Exception):
+    """Ends a check with an outcome and a message that a student can act on."""
+
+    outcome = Outcome.WRONG
+
+
+class Wrong(Stop):
+    """A value is not right. The message says what was checked, what came back, the likely cause and the next step."""
+
+
+class NotAttempted(Stop):
+    outcome = Outcome.NOT_ATTEMPTED
+
+
+class Missing(Stop):
+    outcome = Outcome.MISSING
+
+
+class CodeError(Stop):
+    outcome = Outcome.ERROR
+
+
+class TimeLimit(Stop):
+    outcome = Outcome.TIME_LIMIT
+
+
+class MemoryLimit(Stop):
+    outcome = Outcome.MEMORY_LIMIT
+
+
+class Died(Stop):
+    outcome = Outcome.DIED
+
+
+class Handle(Protocol):
+    """An object that stays with the student's code: its methods are called, its attributes read and set."""
+
+    def call(self, method: str, *args: Any, **kwargs: Any) -> Any: ...
+
+    def get(self, attribute: str) -> Any: ...
+
+    def set(self, attribute: str, value: Any) -> None: ...
+
+
+class Student(Protocol):
+    """What a check can ask for. The direct carrier and the remote one behave alike.
+
+    `printed`, `warned`, `modified` and `seconds` speak of the last call that was made.
+    """
+
+    printed: str
+    warned: list[str]
+    modified: list[str]
+    seconds: float
+
+    def has(self, name: str) -> bool: ...
+
+    def call(self, function: str, *args: Any, **kwargs: Any) -> Any: ...
+
+    def new(self, cls: str, *args: Any, **kwargs: Any) -> Handle: ...
+
+    def read(self, name: str) -> Any: ...
+
+    def seed(self, seed: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Check:
+    """One test function of a question, and its share of the question's points."""
+
+    run: Callable[[Student, np.random.Generator], None]
+    weight: float
+
+    @property
+    def name(self) -> str:
+        return self.run.__name__
+
+
+@dataclass
+class Question:
+    """The checks of one graded cell, in the order in which they run.
+
+    Attributes:
+        name: the grade_id.
+        needs: the names that the notebook must define for it.
+    """
+
+    name: str
+    needs: tuple[str, ...] = ()
+    checks: list[Check] = field(default_factory=list)
+
+
+class Questions(dict[str, Question]):
+    """The questions of one part. Used as a decorator factory: `@questions("back_prop", weight=2)`."""
+
+    def __call__(self, name: str, weight: float = 1.0, needs: tuple[str, ...] = ()) -> Callable[[Callable], Callable]:
+        def register(run: Callable) -> Callable:
+            question = self.setdefault(name, Question(name))
+            question.needs = tuple(dict.fromkeys(question.needs + needs))
+            question.checks.append(Check(run, weight))
+            return run
+
+        return register
+
+
+@dataclass
+class Result:
+    """What came of one question.
+
+    Attributes:
+        question: the grade_id.
+        score: points reached, None where a person has to grade it.
+        max_score: points of the question (0 for extra credit).
+        outcome: of the first check that did not pass, else "right".
+        message: empty when right, else one paragraph for the student.
+        checks: outcome by the name of the check.
+    """
+
+    question: str
+    score: float | None
+    max_score: float
+    outcome: Outcome
+    message: str = ""
+    checks: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "outcome": self.outcome.value}
+
+
+def judge(question: Question, student: Student, points: float, seed: int) -> Result:
+    """Run every check of a question and add up the points.
+
+    Args:
+        question: the checks.
+        student: either carrier.
+        points: what all checks together are worth.
+        seed: of the generator that every check gets afresh, so that one check does not shift another's inputs.
+
+    Returns:
+        The result; a check that stops does not keep the others from running.
+    """
+    problems: list[Stop] = []
+    outcomes: dict[str, str] = {}
+    reached = 0.0
+    for number, check in enumerate(question.checks):
+        problem = _run(check, student, np.random.default_rng([seed, number]))
+        outcomes[check.name] = (problem.outcome if problem else Outcome.RIGHT).value
+        if problem is None:
+            reached += check.weight
+        else:
+            problems.append(problem)
+    total = sum(check.weight for check in question.checks)
+    score = round(points * reached / total, 2)
+    if not problems:
+        return Result(question.name, score, points, Outcome.RIGHT, checks=outcomes)
+    return Result(question.name, score, points, problems[0].outcome, str(problems[0]), outcomes)
+
+
+def _run(check: Check, student: Student, rng: np.random.Generator) -> Stop | None:
+    try:
+        check.run(student, rng)
+    except Stop as stop:
+        return stop
+    return None

@@ -1,0 +1,112 @@
+"""The few plots that several notebooks share. Line style and marker differ as well as colour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+STYLES = (("o", "-"), ("s", "--"), ("^", "-."), ("D", ":"), ("v", "-"))
+
+
+def curves(
+    lines: Mapping[str, Sequence[float]],
+    xlabel: str,
+    ylabel: str,
+    title: str,
+    x: Sequence[float] | None = None,
+    errors: Mapping[str, Sequence[float]] | None = None,
+) -> Axes:
+    """Draw one line a name over a common x axis.
+
+    Args:
+        lines: name of the line to its y values.
+        xlabel, ylabel, title: texts of the plot.
+        x: common x values, 1, 2, 3 ... when None.
+        errors: name of the line to the half lengths of its error bars.
+
+    Returns:
+        The axes, for further work on them.
+
+    Example:
+        >>> plots.curves({"train": net.acc_train_array}, "epoch", "accuracy", "[2, 30, 2] on tiny_toy")
+    """
+    _, axes = plt.subplots(figsize=(6, 3.6))
+    for (name, y), (marker, style) in zip(lines.items(), STYLES * len(lines), strict=False):
+        xs = np.arange(1, len(y) + 1) if x is None else x
+        bars = None if errors is None else errors.get(name)
+        every = max(1, len(y) // 12)
+        axes.errorbar(xs, y, yerr=bars, marker=marker, linestyle=style, markevery=every, capsize=3, label=name)
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    plt.show()
+    return axes
+
+
+def points(x: np.ndarray, y: np.ndarray, title: str) -> Axes:
+    """Scatter two features, a colour and a marker a class.
+
+    Args:
+        x: (m, 2) features.
+        y: (m,) class numbers.
+        title: of the plot.
+
+    Returns:
+        The axes.
+    """
+    _, axes = plt.subplots(figsize=(4, 4))
+    for label, (marker, _) in zip(np.unique(y), STYLES, strict=False):
+        axes.scatter(*x[y == label].T, marker=marker, s=14, label=f"class {label}")
+    axes.set(xlabel="$x_1$", ylabel="$x_2$", title=title, aspect="equal")
+    axes.legend()
+    plt.show()
+    return axes
+
+
+def images(x: np.ndarray, y: np.ndarray, title: str, side: int = 14, count: int = 10) -> None:
+    """Show the first `count` square images in a row, each with its class above it.
+
+    Args:
+        x: (m, side * side) pixel values.
+        y: (m,) class numbers.
+        title: of the row.
+        side: pixels a side.
+        count: how many images.
+    """
+    figure, row = plt.subplots(1, count, figsize=(count, 1.6))
+    for axes, pixels, label in zip(row, x, y, strict=False):
+        axes.imshow(pixels.reshape(side, side), cmap="gray_r")
+        axes.set_title(str(label))
+        axes.axis("off")
+    figure.suptitle(title, y=1.15)
+    plt.show()
+
+
+def network(sizes: Sequence[int]) -> Axes:
+    """Draw the neurons and connections of a fully connected network, with the shape of each weight matrix.
+
+    Args:
+        sizes: neurons a layer, the input first.
+
+    Returns:
+        The axes.
+    """
+    _, axes = plt.subplots(figsize=(1.7 * len(sizes), 3))
+    heights = [np.arange(n) - (n - 1) / 2 for n in sizes]
+    for layer, (below, above) in enumerate(zip(heights[:-1], heights[1:], strict=True)):
+        for y0 in below:
+            for y1 in above:
+                axes.plot([layer, layer + 1], [y0, y1], color="0.75", linewidth=0.8, zorder=1)
+        label = f"weights[{layer}]\n({sizes[layer + 1]}, {sizes[layer]})"
+        axes.text(layer + 0.5, max(sizes) / 2 + 0.1, label, ha="center", va="bottom", fontsize=9)
+    for layer, ys in enumerate(heights):
+        axes.scatter(np.full(len(ys), layer), ys, s=220, facecolor="white", edgecolor="black", zorder=2)
+        name = "input" if layer == 0 else "output" if layer == len(sizes) - 1 else f"hidden {layer}"
+        axes.text(layer, -max(sizes) / 2 - 0.2, f"{name}\n{sizes[layer]}", ha="center", va="top", fontsize=9)
+    axes.set(xlim=(-0.4, len(sizes) - 0.6), ylim=(-max(sizes) / 2 - 1.2, max(sizes) / 2 + 1.2))
+    axes.axis("off")
+    plt.show()
+    return axes

@@ -42,7 +42,7 @@ def check(name: str, *objects: Any) -> None:
 
 def find(name: str) -> Question:
     """The visible question of that name, whatever problem set it belongs to."""
-    known = {key: question for part in visible.parts().values() for key, question in part.items()}
+    known = {key: question for part in visible.PARTS for key, question in visible.questions(part).items()}
     if name not in known:
         raise ValueError(f"there is no check {name!r}. Those that exist: {', '.join(sorted(known))}")
     return known[name]

@@ -24,7 +24,12 @@ def raise_failure(label: str, failure: Failure, args: tuple, kwargs: dict[str, A
     if failure.type == "MemoryError" or "Unable to allocate" in failure.message:
         raise MemoryLimit(f"{called} asked for more memory than there is: {failure.message}. Next: look at the shapes it makes.")
     where = f" at {failure.where}" if failure.where else ""
-    raise CodeError(f"{called} raised {failure.type}: {failure.message}{where}. Next: call it with these arguments in a cell of your own.")
+    hint = " Likely: a missing transpose, or factors in the wrong order." if _is_shape_error(failure) else ""
+    raise CodeError(f"{called} raised {failure.type}: {failure.message}{where}.{hint} Next: call it with these arguments in a cell of your own.")
+
+
+def _is_shape_error(failure: Failure) -> bool:
+    return failure.type == "ValueError" and any(word in failure.message for word in ("mismatch", "not aligned", "broadcast"))
 
 
 def _arguments(args: tuple, kwargs: dict[str, Any]) -> str:

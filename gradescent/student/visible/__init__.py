@@ -6,11 +6,17 @@ differences of the student's own cost.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from gradescent.student.judging import Questions
 
+PARTS = (
+    "ps1_backprop/part1_by_hand",
+    "ps1_backprop/part2_network",
+    "ps1_backprop/part3_sgd",
+)
 
-def parts() -> dict[str, Questions]:
-    """Part name ("ps1_backprop/part2_network") to its visible questions."""
-    from gradescent.student.visible import ps1_backprop
 
-    return dict(ps1_backprop.PARTS)
+def questions(part: str) -> Questions:
+    """The visible questions of a part, for example "ps1_backprop/part2_network"."""
+    return import_module(f"{__name__}.{part.replace('/', '.')}").questions

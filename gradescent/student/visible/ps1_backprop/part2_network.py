@@ -1,4 +1,4 @@
-"""Visible checks of the problem set on back-propagation."""
+"""Visible checks of part 2: a network of any depth."""
 
 from __future__ import annotations
 
@@ -7,26 +7,10 @@ import numpy as np
 from gradescent.student.compare import check_array, check_sequence, check_unmodified, compare, relative_error, wrong
 from gradescent.student.judging import Handle, Questions, Student
 
-part1, part2, part3 = Questions(), Questions(), Questions()
-PARTS = {
-    "ps1_backprop/part1_by_hand": part1,
-    "ps1_backprop/part2_network": part2,
-    "ps1_backprop/part3_sgd": part3,
-}
+questions = Questions()
 
 
-# ── part 1: by hand ──────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@part1("sigmoid", needs=("sigmoid",))
-def sigmoid_values(student: Student, rng: np.random.Generator) -> None:
-    compare("sigmoid of [0, log 3]", student.call("sigmoid", np.array([0.0, np.log(3)])), [0.5, 0.75])
-
-
-# ── part 2: Network ──────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@part2("network", needs=("Network",))
+@questions("network", needs=("Network",))
 def shapes_of_the_parameters(student: Student, rng: np.random.Generator) -> None:
     sizes = [2, 3, 4]
     net = student.new("Network", sizes)
@@ -36,7 +20,7 @@ def shapes_of_the_parameters(student: Student, rng: np.random.Generator) -> None
         check_array(f"weights[{layer}] of Network([2, 3, 4])", weight, (sizes[layer + 1], sizes[layer]))
 
 
-@part2("network", needs=("Network",))
+@questions("network", needs=("Network",))
 def order_of_the_draws(student: Student, rng: np.random.Generator) -> None:
     student.seed(1)
     net = student.new("Network", [1, 1, 1])
@@ -51,7 +35,7 @@ def order_of_the_draws(student: Student, rng: np.random.Generator) -> None:
     )
 
 
-@part2("forward_prop", needs=("Network",))
+@questions("forward_prop", needs=("Network",))
 def forward_by_hand(student: Student, rng: np.random.Generator) -> None:
     net = _set(student.new("Network", [2, 2, 1]), [[[0.0, 0.0], [0.0, 0.0]], [[2.0, -2.0]]], [[[0.0], [np.log(3)]], [[0.5]]])
     x = np.array([[1.0], [-1.0]])
@@ -60,7 +44,7 @@ def forward_by_hand(student: Student, rng: np.random.Generator) -> None:
     check_unmodified("forward_prop", student.modified, ("a",))
 
 
-@part2("forward_prop", needs=("Network",))
+@questions("forward_prop", needs=("Network",))
 def forward_column_by_column(student: Student, rng: np.random.Generator) -> None:
     for hidden, output in (("sigmoid", "sigmoid"), ("relu", "softmax"), ("tanh", "softmax")):
         net = _filled(student, [3, 4, 2], rng, hidden, output)
@@ -73,7 +57,7 @@ def forward_column_by_column(student: Student, rng: np.random.Generator) -> None
             compare("sum of each column of a softmax output", together.sum(axis=0), np.ones(5))
 
 
-@part2("forward_prop", needs=("Network",))
+@questions("forward_prop", needs=("Network",))
 def forward_of_relu(student: Student, rng: np.random.Generator) -> None:
     weights, biases = [[[1.0], [-1.0]], [[np.log(2), 0.0], [0.0, np.log(3)]]], [[[0.0], [0.0]], [[0.0], [0.0]]]
     net = _set(student.new("Network", [1, 2, 2], hidden="relu", output="softmax"), weights, biases)
@@ -81,18 +65,18 @@ def forward_of_relu(student: Student, rng: np.random.Generator) -> None:
     compare("forward_prop of a ReLU-softmax network, by hand", net.call("forward_prop", np.array([[1.0, -1.0]])), [[2 / 3, 1 / 4], [1 / 3, 3 / 4]])
 
 
-@part2("back_prop", needs=("Network",))
+@questions("back_prop", needs=("Network",))
 def gradients_of_one_example(student: Student, rng: np.random.Generator) -> None:
     _check_gradients(student, rng, [2, 3, 2], 1, "sigmoid", "sigmoid")
 
 
-@part2("back_prop", needs=("Network",))
+@questions("back_prop", needs=("Network",))
 def gradients_of_a_batch(student: Student, rng: np.random.Generator) -> None:
     _check_gradients(student, rng, [3, 4, 3, 2], 4, "sigmoid", "sigmoid")
     _check_gradients(student, rng, [3, 4, 3, 2], 4, "tanh", "softmax")
 
 
-@part2("evaluate", needs=("Network",))
+@questions("evaluate", needs=("Network",))
 def accuracy_of_four_examples(student: Student, rng: np.random.Generator) -> None:
     net = _set(student.new("Network", [2, 2]), [[[1.0, 0.0], [0.0, 1.0]]], [[[0.0], [0.0]]])
     inputs = [[3.0, 1.0], [1.0, 3.0], [2.0, 0.0], [0.5, 0.1]]

@@ -1,0 +1,1 @@
+"""Visible checks of the problem set on back-propagation, one module a part."""

@@ -36,7 +36,9 @@ def took_parameters(handle: Handle, net: Net, x: Array) -> None:
     )
 
 
-def compare_gradients(dW: Arrays, db: Arrays, expected_dW: Arrays, expected_db: Arrays, wrong_ways: dict[str, tuple]) -> None:
+def compare_gradients(
+    dW: Arrays, db: Arrays, expected_dW: Arrays, expected_db: Arrays, wrong_ways: dict[str, tuple]
+) -> None:
     """Compare every tensor; a suspect must explain the first tensor that is wrong."""
     pairs = [("dW", 0, dW, expected_dW), ("db", 1, db, expected_db)]
     for layer in reversed(range(len(expected_dW))):
@@ -64,7 +66,12 @@ def _check_order(dW: list, db: list, net: Net) -> None:
     if got_w == shapes_b and got_b == shapes_w and got_w != got_b:
         raise wrong("back_prop", "returns (db_list, dW_list)", "the two lists are swapped", "return dW_list, db_list")
     if got_w == shapes_w[::-1] and got_w != shapes_w:
-        raise wrong("back_prop", "returns the layers from last to first", "the order is reversed", "reverse both lists, or fill them by index")
+        raise wrong(
+            "back_prop",
+            "returns the layers from last to first",
+            "the order is reversed",
+            "reverse both lists, or fill them by index",
+        )
 
 
 def _random_kinds(rng: np.random.Generator) -> tuple[str, str]:
@@ -95,7 +102,10 @@ def draws_in_the_stated_order(student: Student, rng: np.random.Generator) -> Non
     weights = check_sequence("weights", handle.get("weights"), 3)
     other_orders = _other_draws(seed, sizes)
     expected_biases, expected_weights = _draws(np.random.RandomState(seed), sizes)
-    for name, got, expected, kind in (("biases", biases, expected_biases, 0), ("weights", weights, expected_weights, 1)):
+    for name, got, expected, kind in (
+        ("biases", biases, expected_biases, 0),
+        ("weights", weights, expected_weights, 1),
+    ):
         for layer in range(3):
             suspects = [Suspect(drawn[kind][layer], cause) for cause, drawn in other_orders.items()]
             compare(
@@ -146,11 +156,21 @@ def networks_share_nothing(student: Student, rng: np.random.Generator) -> None:
     student.seed(int(rng.integers(2**31)))
     first, second = student.new("Network", sizes), student.new("Network", sizes)
     kept = check_array("weights[0] of a first network", check_sequence("weights", first.get("weights"), 2)[0], (4, 3))
-    other = check_array("weights[0] of a second network", check_sequence("weights", second.get("weights"), 2)[0], (4, 3))
+    other = check_array(
+        "weights[0] of a second network", check_sequence("weights", second.get("weights"), 2)[0], (4, 3)
+    )
     if np.array_equal(kept, other):
-        raise wrong("two networks made one after the other", "have the same weights", "a seed is set inside __init__, or the parameters are shared by the class")
+        raise wrong(
+            "two networks made one after the other",
+            "have the same weights",
+            "a seed is set inside __init__, or the parameters are shared by the class",
+        )
     second.set("weights", [w * 0 for w in [kept, np.ones((2, 4))]])
-    compare("weights[0] of the first network after the second one changed", check_sequence("weights", first.get("weights"), 2)[0], kept)
+    compare(
+        "weights[0] of the first network after the second one changed",
+        check_sequence("weights", first.get("weights"), 2)[0],
+        kept,
+    )
 
 
 # ── forward_prop ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -186,7 +206,9 @@ def forward_changes_nothing(student: Student, rng: np.random.Generator) -> None:
     compare("forward_prop called a second time", handle.call("forward_prop", x), net.predict(x))
 
 
-def _compare_forward(student: Student, rng: np.random.Generator, sizes: list[int], m: int, hidden: str, output: str) -> None:
+def _compare_forward(
+    student: Student, rng: np.random.Generator, sizes: list[int], m: int, hidden: str, output: str
+) -> None:
     net = random_net(rng, sizes, hidden, output)
     handle = student_net(student, net)
     x, _ = random_batch(rng, sizes, m)
@@ -200,14 +222,27 @@ def _forward_suspects(net: Net, x: Array) -> list[Suspect]:
     last = zs[-1]
     suspects = [
         Suspect(without_biases.predict(x), "the biases are left out"),
-        Suspect(Net(net.weights, net.biases, "sigmoid", net.output).predict(x), "the hidden layers use sigmoid whatever `hidden` says"),
-        Suspect(Net(net.weights, net.biases, net.hidden, "sigmoid").predict(x), "the output layer uses sigmoid whatever `output` says"),
+        Suspect(
+            Net(net.weights, net.biases, "sigmoid", net.output).predict(x),
+            "the hidden layers use sigmoid whatever `hidden` says",
+        ),
+        Suspect(
+            Net(net.weights, net.biases, net.hidden, "sigmoid").predict(x),
+            "the output layer uses sigmoid whatever `output` says",
+        ),
         Suspect(last, "the output layer has no activation"),
     ]
     if net.output == "softmax":
         powers = np.exp(last)
-        suspects.append(Suspect(powers / powers.sum(axis=1, keepdims=True), "softmax sums over the wrong axis: one example is one column, so sum over axis 0"))
-        suspects.append(Suspect(powers / powers.sum(), "softmax sums over the whole batch: sum over axis 0, column by column"))
+        suspects.append(
+            Suspect(
+                powers / powers.sum(axis=1, keepdims=True),
+                "softmax sums over the wrong axis: one example is one column, so sum over axis 0",
+            )
+        )
+        suspects.append(
+            Suspect(powers / powers.sum(), "softmax sums over the whole batch: sum over axis 0, column by column")
+        )
     if len(activations) > 2:
         suspects.append(Suspect(activations[-2], "the last layer is left out: a loop is off by one"))
     return suspects
@@ -215,7 +250,9 @@ def _forward_suspects(net: Net, x: Array) -> list[Suspect]:
 
 def _unchanged(handle: Handle, net: Net, what: str) -> None:
     for name, kept in (("weights", net.weights), ("biases", net.biases)):
-        for layer, (now, before) in enumerate(zip(check_sequence(name, handle.get(name), len(kept)), kept, strict=True)):
+        for layer, (now, before) in enumerate(
+            zip(check_sequence(name, handle.get(name), len(kept)), kept, strict=True)
+        ):
             compare(
                 f"{name}[{layer}] after {what}",
                 now,
@@ -285,7 +322,9 @@ def is_back_propagation(student: Student, rng: np.random.Generator) -> None:
     try:
         returned = handle.call("back_prop", x, y)
     except TimeLimit as stop:
-        raise TimeLimit(f"{stop} At 784-300-10 this takes milliseconds with matrix products; finite differences are not back-propagation.") from stop
+        raise TimeLimit(
+            f"{stop} At 784-300-10 this takes milliseconds with matrix products; finite differences are not back-propagation."
+        ) from stop
     gradients = check_sequence("back_prop's return value", returned, 2)
     expected = net.gradients(x, y)
     for kind, name in enumerate(("dW", "db")):
@@ -308,8 +347,14 @@ def accuracy_by_argmax(student: Student, rng: np.random.Generator) -> None:
             Suspect(hits.sum(), "it counts the right ones: divide by the number of examples"),
             Suspect(100 * hits.mean(), "it is in per cent: between 0 and 1 is asked for"),
             Suspect(1 - hits.mean(), "it is the error rate: accuracy is the fraction that is right"),
-            Suspect(np.mean(np.round(net.predict(x)) == y), "it compares rounded outputs entry by entry: compare the argmax of output and target"),
-            Suspect(np.mean((net.predict(x) > 0.5).all(axis=0) == y.all(axis=0)), "it compares with 0.5: compare the argmax of output and target"),
+            Suspect(
+                np.mean(np.round(net.predict(x)) == y),
+                "it compares rounded outputs entry by entry: compare the argmax of output and target",
+            ),
+            Suspect(
+                np.mean((net.predict(x) > 0.5).all(axis=0) == y.all(axis=0)),
+                "it compares with 0.5: compare the argmax of output and target",
+            ),
         ]
         compare(f"evaluate of {len(hits)} examples by Network({sizes})", accuracy, hits.mean(), suspects)
 

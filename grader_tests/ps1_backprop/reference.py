@@ -129,7 +129,9 @@ class Net:
         delta = self._output_delta(zs[-1], activations[-1], y, mistake)
         deltas = [delta]
         for layer in range(len(self.weights) - 2, -1, -1):
-            back = delta if mistake == "old_delta" and len(delta) == len(zs[layer]) else self.weights[layer + 1].T @ delta
+            back = (
+                delta if mistake == "old_delta" and len(delta) == len(zs[layer]) else self.weights[layer + 1].T @ delta
+            )
             delta = back * self._prime_at(prime, zs, activations, layer, mistake)
             deltas.insert(0, delta)
         dW = [d @ a.T for d, a in zip(deltas, activations[:-1], strict=True)]
@@ -154,7 +156,9 @@ class Net:
             return prime(other) if other.shape == zs[layer].shape else prime(zs[layer])
         return prime(zs[layer])
 
-    def _spoil(self, dW: list[Array], db: list[Array], deltas: Arrays, activations: Arrays, mistake: str) -> tuple[list[Array], list[Array]]:
+    def _spoil(
+        self, dW: list[Array], db: list[Array], deltas: Arrays, activations: Arrays, mistake: str
+    ) -> tuple[list[Array], list[Array]]:
         m = deltas[0].shape[1]
         if mistake == "mean":
             return [g / m for g in dW], [g / m for g in db]
@@ -162,7 +166,9 @@ class Net:
             return dW, [g / m for g in db]
         if mistake in ("first_column", "last_column"):
             column = slice(0, 1) if mistake == "first_column" else slice(m - 1, m)
-            return [d[:, column] @ a[:, column].T for d, a in zip(deltas, activations[:-1], strict=True)], [d[:, column] for d in deltas]
+            return [d[:, column] @ a[:, column].T for d, a in zip(deltas, activations[:-1], strict=True)], [
+                d[:, column] for d in deltas
+            ]
         if mistake == "bias_not_summed":
             return dW, list(deltas)
         if mistake == "bias_missing":
@@ -176,7 +182,9 @@ class Net:
 
 def random_net(rng: np.random.Generator, sizes: Sequence[int], hidden: str = "sigmoid", output: str = "sigmoid") -> Net:
     """A network whose parameters are odd values of order one: zeros would mask wrong gradients."""
-    weights = [rng.normal(0, 1 / np.sqrt(n_in), (n_out, n_in)) * 1.2 for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)]
+    weights = [
+        rng.normal(0, 1 / np.sqrt(n_in), (n_out, n_in)) * 1.2 for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)
+    ]
     biases = [rng.normal(0, 0.5, (n, 1)) for n in sizes[1:]]
     return Net(weights, biases, hidden, output)
 
@@ -184,11 +192,17 @@ def random_net(rng: np.random.Generator, sizes: Sequence[int], hidden: str = "si
 def random_batch(rng: np.random.Generator, sizes: Sequence[int], m: int) -> tuple[Array, Array]:
     """Inputs (n_in, m) and one-hot targets (n_out, m)."""
     x = rng.normal(0, 1, (sizes[0], m))
-    y = np.eye(sizes[-1])[rng.integers(0, sizes[-1], m)].T if sizes[-1] > 1 else rng.integers(0, 2, (1, m)).astype(float)
+    y = (
+        np.eye(sizes[-1])[rng.integers(0, sizes[-1], m)].T
+        if sizes[-1] > 1
+        else rng.integers(0, 2, (1, m)).astype(float)
+    )
     return x, y
 
 
-def fair_case(rng: np.random.Generator, sizes: Sequence[int], m: int, hidden: str, output: str) -> tuple[Net, Array, Array]:
+def fair_case(
+    rng: np.random.Generator, sizes: Sequence[int], m: int, hidden: str, output: str
+) -> tuple[Net, Array, Array]:
     """A network and a batch at which gradients can be judged.
 
     No pre-activation lies near a kink of ReLU, where finite differences are wrong, and no gradient is so small that

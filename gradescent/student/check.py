@@ -84,4 +84,3 @@ def _in_notebook() -> bool:
         return False
     shell = get_ipython()
     return shell is not None and hasattr(shell, "display_pub") and type(shell).__name__ != "TerminalInteractiveShell"
-

@@ -62,14 +62,21 @@ def check_array(what: str, value: Any, shape: tuple[int, ...], dtype: str = "flo
     try:
         array = np.asarray(value)
     except ValueError:
-        raise wrong(what, "its rows have different lengths, so it is no array", "", f"return an array of shape {shape}") from None
+        raise wrong(
+            what, "its rows have different lengths, so it is no array", "", f"return an array of shape {shape}"
+        ) from None
     if array.dtype.kind not in "biuf":
         raise wrong(what, f"holds {array.dtype} values, expected {dtype}", "", "return real numbers")
     _check_shape(what, array, shape)
     _check_dtype(what, value, array, dtype)
     if not np.all(np.isfinite(array)):
         bad = "NaN" if np.isnan(array).any() else "infinite"
-        raise wrong(what, f"holds {bad} values", "an overflow in exp, log of 0, or a division by 0", "look for the first operation that gives it")
+        raise wrong(
+            what,
+            f"holds {bad} values",
+            "an overflow in exp, log of 0, or a division by 0",
+            "look for the first operation that gives it",
+        )
     if not np.all(np.abs(array) <= MAGNITUDE):
         raise wrong(what, f"holds values beyond {MAGNITUDE:g}", "a quantity that grows without bound")
     return array
@@ -96,7 +103,11 @@ def _check_dtype(what: str, value: Any, array: np.ndarray, dtype: str) -> None:
     plain_python = not isinstance(value, np.ndarray | np.generic) and array.dtype.kind in "iuf"
     if array.dtype == dtype or plain_python:
         return
-    cause = "a float32 in between loses half of the digits" if array.dtype == "float32" else "an integer array cuts off what comes after the point"
+    cause = (
+        "a float32 in between loses half of the digits"
+        if array.dtype == "float32"
+        else "an integer array cuts off what comes after the point"
+    )
     raise wrong(what, f"has dtype {array.dtype}, expected {dtype}", cause, "compute in float64 from start to end")
 
 
@@ -131,7 +142,12 @@ def compare(
     if factor is not None:
         cause = f"every value is {factor:.4g} times the right one: a factor or an average too many or too few"
         raise wrong(what, _difference(array, expected, error), cause)
-    raise wrong(what, _difference(array, expected, error), "", next_step or "try the smallest case by hand and compare number by number")
+    raise wrong(
+        what,
+        _difference(array, expected, error),
+        "",
+        next_step or "try the smallest case by hand and compare number by number",
+    )
 
 
 def _known_shape(what: str, got: Any, shape: tuple[int, ...], suspects: Sequence[Suspect]) -> np.ndarray:
@@ -188,7 +204,11 @@ def check_sequence(what: str, value: Any, length: int) -> list[Any]:
     if not isinstance(value, list | tuple) and not (isinstance(value, np.ndarray) and value.ndim > 0):
         raise wrong(what, f"came back as {_kind(value)}, expected a list of {length}")
     if len(value) != length:
-        raise wrong(what, f"has {len(value)} entries, expected {length}", "one entry for each layer after the input" if length > 1 else "")
+        raise wrong(
+            what,
+            f"has {len(value)} entries, expected {length}",
+            "one entry for each layer after the input" if length > 1 else "",
+        )
     return list(value)
 
 
@@ -209,7 +229,12 @@ def check_silent(what: str, warned: Sequence[str]) -> None:
     """Demand that no floating point warning was raised."""
     bad = [text for text in warned if any(word in text for word in ("overflow", "divide", "invalid", "underflow"))]
     if bad:
-        raise wrong(what, f"raises the warning '{bad[0]}'", "exp of a large number, or log or division of 0", "rewrite the formula so that exp only sees numbers <= 0")
+        raise wrong(
+            what,
+            f"raises the warning '{bad[0]}'",
+            "exp of a large number, or log or division of 0",
+            "rewrite the formula so that exp only sees numbers <= 0",
+        )
 
 
 def _kind(value: Any) -> str:

@@ -15,21 +15,29 @@ def raise_failure(label: str, failure: Failure, args: tuple, kwargs: dict[str, A
     called = f"{label}({_arguments(args, kwargs)})"
     if failure.type == "NotImplementedError":
         name = failure.message or label
-        raise NotAttempted(f"{name} still raises NotImplementedError: not attempted yet. Next: replace the raise line by your own code.")
+        raise NotAttempted(
+            f"{name} still raises NotImplementedError: not attempted yet. Next: replace the raise line by your own code."
+        )
     if failure.type == "OutOfTime":
         raise TimeLimit(
             f"{called} did not finish: {failure.message}. Likely: a loop that never ends, or one over every element where "
             f"a matrix product would do. Next: run this call alone and print inside the loop."
         )
     if failure.type == "MemoryError" or "Unable to allocate" in failure.message:
-        raise MemoryLimit(f"{called} asked for more memory than there is: {failure.message}. Next: look at the shapes it makes.")
+        raise MemoryLimit(
+            f"{called} asked for more memory than there is: {failure.message}. Next: look at the shapes it makes."
+        )
     where = f" at {failure.where}" if failure.where else ""
     hint = " Likely: a missing transpose, or factors in the wrong order." if _is_shape_error(failure) else ""
-    raise CodeError(f"{called} raised {failure.type}: {failure.message}{where}.{hint} Next: call it with these arguments in a cell of your own.")
+    raise CodeError(
+        f"{called} raised {failure.type}: {failure.message}{where}.{hint} Next: call it with these arguments in a cell of your own."
+    )
 
 
 def _is_shape_error(failure: Failure) -> bool:
-    return failure.type == "ValueError" and any(word in failure.message for word in ("mismatch", "not aligned", "broadcast"))
+    return failure.type == "ValueError" and any(
+        word in failure.message for word in ("mismatch", "not aligned", "broadcast")
+    )
 
 
 def _arguments(args: tuple, kwargs: dict[str, Any]) -> str:

@@ -26,7 +26,9 @@ def order_of_the_draws(student: Student, rng: np.random.Generator) -> None:
     net = student.new("Network", [1, 1, 1])
     # np.random.seed(1) is followed by these four normal numbers, which any NumPy prints.
     drawn = [1.6243453636632417, -0.6117564136500754, -0.5281717522634557, -1.0729686221561705]
-    values = [np.asarray(array).item() for name in ("biases", "weights") for array in check_sequence(name, net.get(name), 2)]
+    values = [
+        np.asarray(array).item() for name in ("biases", "weights") for array in check_sequence(name, net.get(name), 2)
+    ]
     compare(
         "[b1, b2, W1, W2] of Network([1, 1, 1]) after np.random.seed(1)",
         np.array(values),
@@ -37,7 +39,9 @@ def order_of_the_draws(student: Student, rng: np.random.Generator) -> None:
 
 @questions("forward_prop", needs=("Network",))
 def forward_by_hand(student: Student, rng: np.random.Generator) -> None:
-    net = _set(student.new("Network", [2, 2, 1]), [[[0.0, 0.0], [0.0, 0.0]], [[2.0, -2.0]]], [[[0.0], [np.log(3)]], [[0.5]]])
+    net = _set(
+        student.new("Network", [2, 2, 1]), [[[0.0, 0.0], [0.0, 0.0]], [[2.0, -2.0]]], [[[0.0], [np.log(3)]], [[0.5]]]
+    )
     x = np.array([[1.0], [-1.0]])
     # The hidden layer gives 1/2 and 3/4, so z = 2·(1/2) − 2·(3/4) + 1/2 = 0 and the output is 1/2.
     compare("forward_prop of a 2-2-1 network, by hand", net.call("forward_prop", x), [[0.5]])
@@ -49,7 +53,9 @@ def forward_column_by_column(student: Student, rng: np.random.Generator) -> None
     for hidden, output in (("sigmoid", "sigmoid"), ("relu", "softmax"), ("tanh", "softmax")):
         net = _filled(student, [3, 4, 2], rng, hidden, output)
         x = rng.normal(size=(3, 5))
-        together = check_array(f"forward_prop of 5 columns, hidden={hidden!r}, output={output!r}", net.call("forward_prop", x), (2, 5))
+        together = check_array(
+            f"forward_prop of 5 columns, hidden={hidden!r}, output={output!r}", net.call("forward_prop", x), (2, 5)
+        )
         for column in range(5):
             alone = net.call("forward_prop", x[:, [column]])
             compare(f"column {column} of forward_prop, alone and in a batch of 5", together[:, [column]], alone)
@@ -62,7 +68,11 @@ def forward_of_relu(student: Student, rng: np.random.Generator) -> None:
     weights, biases = [[[1.0], [-1.0]], [[np.log(2), 0.0], [0.0, np.log(3)]]], [[[0.0], [0.0]], [[0.0], [0.0]]]
     net = _set(student.new("Network", [1, 2, 2], hidden="relu", output="softmax"), weights, biases)
     # relu(x), relu(−x) is (1, 0) for x = 1: logits (log 2, 0); for x = −1: (0, log 3).
-    compare("forward_prop of a ReLU-softmax network, by hand", net.call("forward_prop", np.array([[1.0, -1.0]])), [[2 / 3, 1 / 4], [1 / 3, 3 / 4]])
+    compare(
+        "forward_prop of a ReLU-softmax network, by hand",
+        net.call("forward_prop", np.array([[1.0, -1.0]])),
+        [[2 / 3, 1 / 4], [1 / 3, 3 / 4]],
+    )
 
 
 @questions("back_prop", needs=("Network",))
@@ -84,7 +94,9 @@ def accuracy_of_four_examples(student: Student, rng: np.random.Generator) -> Non
     compare("evaluate of four examples of which three are right", net.call("evaluate", data), 0.75)
 
 
-def _check_gradients(student: Student, rng: np.random.Generator, sizes: list[int], m: int, hidden: str, output: str) -> None:
+def _check_gradients(
+    student: Student, rng: np.random.Generator, sizes: list[int], m: int, hidden: str, output: str
+) -> None:
     """back_prop against central differences of the cost of the student's own forward_prop."""
     net = _filled(student, sizes, rng, hidden, output)
     x = rng.normal(size=(sizes[0], m))
@@ -96,11 +108,24 @@ def _check_gradients(student: Student, rng: np.random.Generator, sizes: list[int
             expected = _numerical(net, name, parameters[name], layer, x, y, output)
             what = f"{label}[{layer}] of Network({sizes}, hidden={hidden!r}, output={output!r}) for {m} example{'s' * (m > 1)}"
             if m > 1 and relative_error(gradient, expected / m) <= 1e-6:
-                raise wrong(what, "is the mean over the mini-batch", "the gradients are SUMS over the columns here", "drop the division by m")
-            compare(what, gradient, expected, tolerance=1e-5, next_step="compare delta of the output layer with the formula above")
+                raise wrong(
+                    what,
+                    "is the mean over the mini-batch",
+                    "the gradients are SUMS over the columns here",
+                    "drop the division by m",
+                )
+            compare(
+                what,
+                gradient,
+                expected,
+                tolerance=1e-5,
+                next_step="compare delta of the output layer with the formula above",
+            )
 
 
-def _numerical(net: Handle, name: str, arrays: list[np.ndarray], layer: int, x: np.ndarray, y: np.ndarray, output: str) -> np.ndarray:
+def _numerical(
+    net: Handle, name: str, arrays: list[np.ndarray], layer: int, x: np.ndarray, y: np.ndarray, output: str
+) -> np.ndarray:
     gradient = np.empty_like(arrays[layer])
     for index in np.ndindex(gradient.shape):
         costs = []
@@ -117,7 +142,11 @@ def _numerical(net: Handle, name: str, arrays: list[np.ndarray], layer: int, x: 
 
 def _filled(student: Student, sizes: list[int], rng: np.random.Generator, hidden: str, output: str) -> Handle:
     weights = [rng.normal(size=(n_out, n_in)) for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)]
-    return _set(student.new("Network", sizes, hidden=hidden, output=output), weights, [rng.normal(size=(n, 1)) for n in sizes[1:]])
+    return _set(
+        student.new("Network", sizes, hidden=hidden, output=output),
+        weights,
+        [rng.normal(size=(n, 1)) for n in sizes[1:]],
+    )
 
 
 def _set(net: Handle, weights: list, biases: list) -> Handle:

@@ -16,6 +16,13 @@ from gradescent.student.judging import Wrong
 TOLERANCE = 1e-6  # relative error of a right gradient in float64 is below 2e-9, of the subtlest wrong one seen 9e-3
 MAGNITUDE = 1e30  # anything larger is not a result, and its norm could overflow
 
+DTYPE_CAUSES = {
+    "f": "another float type on the way; a float32 keeps only seven digits",
+    "i": "an integer array, which cuts off what comes after the point",
+    "u": "an unsigned integer array, which cuts off what comes after the point and has no negative numbers",
+    "b": "True and False, which a comparison gives, where numbers belong",
+}
+
 
 @dataclass(frozen=True)
 class Suspect:
@@ -45,8 +52,9 @@ def relative_error(a: Any, b: Any) -> float:
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if a.shape != b.shape:
         return float("inf")
-    scale = np.linalg.norm(a) + np.linalg.norm(b)
-    return 0.0 if scale == 0 else float(np.linalg.norm(a - b) / scale)
+    with np.errstate(all="ignore"):  # inf − inf is NaN, which no tolerance accepts; a warning would only puzzle
+        scale = np.linalg.norm(a) + np.linalg.norm(b)
+        return 0.0 if scale == 0 else float(np.linalg.norm(a - b) / scale)
 
 
 def check_array(what: str, value: Any, shape: tuple[int, ...], dtype: str = "float64") -> np.ndarray:
@@ -57,16 +65,15 @@ def check_array(what: str, value: Any, shape: tuple[int, ...], dtype: str = "flo
     """
     if value is None:
         raise wrong(what, "came back as None", "a missing return statement", "end the function with `return ...`")
-    if callable(getattr(value, "call", None)) or isinstance(value, str | dict | set):
-        raise wrong(what, f"came back as {_kind(value)}, expected an array of shape {shape}")
+    if not isinstance(value, np.ndarray | np.generic | int | float | complex | list | tuple):
+        raise wrong(what, f"came back as {_kind(value)}, expected {_wanted(shape)}", "", _unpack(value))
     try:
         array = np.asarray(value)
     except ValueError:
-        raise wrong(
-            what, "its rows have different lengths, so it is no array", "", f"return an array of shape {shape}"
-        ) from None
+        got = f"came back as {_kind(value)} of parts with different shapes, expected {_wanted(shape)}"
+        raise wrong(what, got, "", "print its parts one by one") from None
     if array.dtype.kind not in "biuf":
-        raise wrong(what, f"holds {array.dtype} values, expected {dtype}", "", "return real numbers")
+        raise wrong(what, f"holds {_content(array)}, expected {dtype}", "", "return real numbers")
     _check_shape(what, array, shape)
     _check_dtype(what, value, array, dtype)
     if not np.all(np.isfinite(array)):
@@ -89,7 +96,10 @@ def _check_shape(what: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
     if array.shape == shape[::-1]:
         cause = "a missing or superfluous transpose"
     elif array.shape == shape[:-1] and shape[-1:] == (1,):
-        cause = "a column was lost: a vector of shape (n,) stands where a column (n, 1) belongs; sum with keepdims=True or reshape(-1, 1)"
+        cause = (
+            "a column was lost: a vector of shape (n,) stands where a column (n, 1) belongs; "
+            "sum with keepdims=True or reshape(-1, 1)"
+        )
     elif array.size == np.prod(shape, dtype=int):
         cause = "the right number of values in another arrangement"
     elif len(shape) == 2 and array.ndim == 2 and shape[1] == 1 and array.shape[0] == shape[0]:
@@ -100,15 +110,32 @@ def _check_shape(what: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
 
 
 def _check_dtype(what: str, value: Any, array: np.ndarray, dtype: str) -> None:
-    plain_python = not isinstance(value, np.ndarray | np.generic) and array.dtype.kind in "iuf"
-    if array.dtype == dtype or plain_python:
+    whole_number = not isinstance(value, np.ndarray) and array.dtype.kind in "iu"
+    if array.dtype == dtype or whole_number:
         return
-    cause = (
-        "a float32 in between loses half of the digits"
-        if array.dtype == "float32"
-        else "an integer array cuts off what comes after the point"
-    )
-    raise wrong(what, f"has dtype {array.dtype}, expected {dtype}", cause, "compute in float64 from start to end")
+    cause = DTYPE_CAUSES.get(array.dtype.kind, "") if dtype == "float64" else ""
+    raise wrong(what, f"has dtype {array.dtype}, expected {dtype}", cause, f"compute in {dtype} from start to end")
+
+
+def _content(array: np.ndarray) -> str:
+    if array.dtype.kind == "O" and any(item is None for item in array.flat):
+        return "None"
+    names = {"c": "complex numbers", "U": "text", "S": "text", "O": "objects that are not numbers"}
+    return names.get(array.dtype.kind, f"{array.dtype} values")
+
+
+def _wanted(shape: tuple[int, ...]) -> str:
+    return f"an array of shape {shape}" if shape else "a number"
+
+
+def _unpack(value: Any) -> str:
+    """What to do with a value that is no array or list but may lead to one."""
+    name = _type_name(value)
+    if name in ("generator", "zip", "map", "filter", "reversed", "list_reverseiterator", "dict_values"):
+        return "put list(...) around it"
+    if name in ("function", "method", "builtin_function_or_method"):
+        return "call it: write the parentheses after its name"
+    return "turn it into an array with .numpy()" if name.endswith("Tensor") else ""
 
 
 def compare(
@@ -183,7 +210,7 @@ def _general_suspects(expected: np.ndarray) -> list[Suspect]:
 def _common_factor(array: np.ndarray, expected: np.ndarray) -> float | None:
     """c where array = c·expected, if there is such a number other than 0 and 1."""
     square = float(np.sum(expected * expected))
-    if expected.size < 2 or not 0 < square:
+    if expected.size < 2 or not square > 0:
         return None
     factor = float(np.sum(array * expected)) / square
     return factor if factor != 0 and relative_error(array, factor * expected) <= TOLERANCE else None
@@ -191,24 +218,33 @@ def _common_factor(array: np.ndarray, expected: np.ndarray) -> float | None:
 
 def _difference(array: np.ndarray, expected: np.ndarray, error: float) -> str:
     if array.size == 1:
-        return f"got {array.item():.6g}, expected {expected.item():.6g}"
+        return _two_numbers(array.item(), expected.item())
     index = np.unravel_index(np.argmax(np.abs(array - expected)), array.shape)
     place = ", ".join(map(str, index))
-    return f"relative error {error:.2g}; at [{place}] got {array[index]:.6g}, expected {expected[index]:.6g}"
+    return f"relative error {error:.2g}; at [{place}] {_two_numbers(array[index], expected[index])}"
 
 
-def check_sequence(what: str, value: Any, length: int) -> list[Any]:
-    """Demand a list or tuple (or an array with that many rows) of `length` entries, and return it as a list."""
+def _two_numbers(got: float, expected: float) -> str:
+    """Six digits, or as many as it takes to see the difference."""
+    digits = next((n for n in (6, 9, 12) if f"{got:.{n}g}" != f"{expected:.{n}g}"), 17)
+    return f"got {got:.{digits}g}, expected {expected:.{digits}g}"
+
+
+def check_sequence(what: str, value: Any, length: int, cause: str = "") -> list[Any]:
+    """Demand a list or tuple (or an array with that many rows) of `length` entries, and return it as a list.
+
+    Args:
+        what: what is checked, in the student's words.
+        value: what came back.
+        length: the number of entries.
+        cause: why the number may be another one.
+    """
     if value is None:
         raise wrong(what, "came back as None", "a missing return statement", "end the function with `return ...`")
     if not isinstance(value, list | tuple) and not (isinstance(value, np.ndarray) and value.ndim > 0):
-        raise wrong(what, f"came back as {_kind(value)}, expected a list of {length}")
+        raise wrong(what, f"came back as {_kind(value)}, expected a list of {length}", "", _unpack(value))
     if len(value) != length:
-        raise wrong(
-            what,
-            f"has {len(value)} entries, expected {length}",
-            "one entry for each layer after the input" if length > 1 else "",
-        )
+        raise wrong(what, f"has {_count(len(value))}, expected {length}", cause)
     return list(value)
 
 
@@ -220,8 +256,8 @@ def check_unmodified(what: str, modified: Sequence[str], names: Sequence[str] = 
     raise wrong(
         what,
         f"changes its argument {', '.join(named)} in place",
-        "an assignment like `z[z < 0] = 0`, or `+=`, on the array that was passed in",
-        "make a new array: np.where(...), or work on a copy",
+        "an assignment like `z[z < 0] = 0`, `+=` or np.random.shuffle on what was passed in",
+        "make a new array, with np.where(...) for instance, or work on a copy",
     )
 
 
@@ -237,6 +273,15 @@ def check_silent(what: str, warned: Sequence[str]) -> None:
         )
 
 
+def _count(number: int) -> str:
+    return "1 entry" if number == 1 else f"{number} entries"
+
+
+def _type_name(value: Any) -> str:
+    """The name of the type; of what a handle stands for, where it is one."""
+    return str(getattr(value, "type_name", None) or type(value).__name__)
+
+
 def _kind(value: Any) -> str:
-    name = getattr(value, "type_name", None) or type(value).__name__
+    name = _type_name(value)
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

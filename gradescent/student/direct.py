@@ -1,12 +1,11 @@
 """The direct carrier: a `student` whose functions live in this very process.
 
-The visible checks use it, and so does stock `nbgrader autograde`. What it runs could change what judges it: the engine's
-own carrier is `gradescent.grading.remote`.
+The visible checks use it, and so does stock `nbgrader autograde`. What it runs could change what judges it: the
+engine's own carrier is `gradescent.grading.remote`.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +14,9 @@ import numpy as np
 from gradescent.student.failures import raise_failure
 from gradescent.student.invoke import Call, invoke
 from gradescent.student.judging import Missing
+
+SCALARS = (np.generic, int, float, complex, str)
+ABSENT = object()
 
 
 class DirectStudent:
@@ -34,14 +36,13 @@ class DirectStudent:
         return name in self.namespace
 
     def call(self, function: str, *args: Any, **kwargs: Any) -> Any:
-        return self.run(function, self.lookup(function), args, kwargs)
+        return self.carried(function, self.run(function, self.lookup(function), args, kwargs))
 
     def new(self, cls: str, *args: Any, **kwargs: Any) -> DirectHandle:
         return DirectHandle(self, cls, self.run(cls, self.lookup(cls), args, kwargs))
 
     def read(self, name: str) -> Any:
-        value = self.lookup(name)
-        return value if isinstance(value, np.ndarray | int | float | str) else DirectHandle(self, name, value)
+        return self.carried(name, self.lookup(name))
 
     def seed(self, seed: int) -> None:
         np.random.seed(seed)
@@ -57,7 +58,18 @@ class DirectStudent:
         self._note(call)
         if call.failure:
             raise_failure(label, call.failure, args, kwargs)
-        return copied(call.value)
+        return call.value
+
+    def carried(self, label: str, value: Any) -> Any:
+        """A value on its way from the student to a check: data is copied, anything else stays behind a handle."""
+        if isinstance(value, list | tuple):
+            items = [self.carried(f"{label}[{i}]", item) for i, item in enumerate(value)]
+            return items if isinstance(value, list) else tuple(items)
+        if isinstance(value, dict):
+            return {key: self.carried(f"{label}[{key!r}]", item) for key, item in value.items()}
+        if isinstance(value, np.ndarray):
+            return np.array(value)
+        return value if isinstance(value, SCALARS) or value is None else DirectHandle(self, label, value)
 
     def _note(self, call: Call) -> None:
         self.printed, self.warned, self.modified, self.seconds = call.printed, call.warned, call.modified, call.seconds
@@ -68,24 +80,34 @@ class DirectHandle:
 
     def __init__(self, student: DirectStudent, label: str, target: Any):
         self._student, self._label, self._target = student, label, target
+        self.type_name = type(target).__name__
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        return self._student.run(f"{self._label}.{method}", self._attribute(method), args, kwargs)
+        label = f"{self._label}.{method}"
+        return self._student.carried(label, self._student.run(label, self._attribute(method), args, kwargs))
 
     def get(self, attribute: str) -> Any:
-        return copied(self._attribute(attribute))
+        return self._student.carried(f"{self._label}.{attribute}", self._attribute(attribute))
 
     def set(self, attribute: str, value: Any) -> None:
-        setattr(self._target, attribute, copied(value))
+        call = invoke(setattr, (self._target, attribute, copied(value)), {}, self._student.cpu_seconds)
+        if call.failure:
+            raise_failure("setattr", call.failure, (self._label, attribute, value), {})
 
     def _attribute(self, name: str) -> Any:
-        if not hasattr(self._target, name):
-            raise Missing(missing_message(f"{self._label}.{name}"))
-        return getattr(self._target, name)
+        """Through `invoke`, for an attribute may be a property, which is the student's code."""
+        call = invoke(getattr, (self._target, name, ABSENT), {}, self._student.cpu_seconds)
+        if call.failure:
+            raise_failure(f"{self._label}.{name}", call.failure, (), {})
+        if call.value is ABSENT:
+            raise Missing(missing_attribute(self._label, name))
+        return call.value
 
 
 def copied(value: Any) -> Any:
-    """A copy of data (arrays, also in lists, tuples and dicts); anything else is returned as it is."""
+    """A copy of data on its way to the student; a handle becomes the object that it stands for."""
+    if isinstance(value, DirectHandle):
+        return value._target
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, list):
@@ -94,11 +116,18 @@ def copied(value: Any) -> Any:
         return tuple(copied(item) for item in value)
     if isinstance(value, dict):
         return {key: copied(item) for key, item in value.items()}
-    return copy.copy(value) if isinstance(value, np.generic) else value
+    return value
 
 
 def missing_message(name: str) -> str:
     return (
-        f"{name} is not defined. Likely: its cell was not run, was deleted, or stopped with an error before the definition. "
-        f"Next: run the notebook from the top and look at the first cell with an error."
+        f"{name} is not defined. Likely: its cell was not run, was deleted, or stopped with an error before the "
+        f"definition. Next: run the notebook from the top and look at the first cell with an error."
+    )
+
+
+def missing_attribute(label: str, name: str) -> str:
+    return (
+        f"{label} has no attribute {name}. Likely: another spelling, `{name} = ...` without `self.`, or a cell that "
+        f"was not run again after a change. Next: restart the kernel and run the notebook from the top."
     )

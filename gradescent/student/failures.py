@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NoReturn
 
 import numpy as np
@@ -9,35 +10,71 @@ import numpy as np
 from gradescent.student.invoke import Failure
 from gradescent.student.judging import CodeError, MemoryLimit, NotAttempted, TimeLimit
 
+LONGEST = 300  # characters of an exception's message that are shown
+
+MATMUL = re.compile(r"matmul: .*\(size (\d+) is different from (\d+)\)", re.DOTALL)
+
+# Type of the exception, a pattern of its message, and the likely cause. The first that fits is shown.
+CAUSES = (
+    ("ValueError", "not fit|not aligned|broadcast|mismatch", "a missing transpose, or factors in the wrong order"),
+    (
+        "ValueError",
+        "truth value",
+        "an `if` on a whole array; compare single numbers, or use np.where, .all() or .any()",
+    ),
+    ("ValueError", "unpack", "more or fewer values on the left of `=` than on the right"),
+    ("NameError", "", "a name spelled differently, or the cell that defines it was not run or stopped with an error"),
+    ("UnboundLocalError", "", "a name that is used in the function before it gets a value there"),
+    ("AttributeError", "NoneType", "a function without a return statement gave None"),
+    ("AttributeError", "", "a name spelled differently, or an attribute that __init__ does not set"),
+    ("TypeError", "positional argument|keyword argument", "the arguments are not those that the task asks for"),
+    ("TypeError", "NoneType", "a function without a return statement gave None"),
+    ("TypeError", "not callable", "parentheses after something that is no function: a name used twice, or a missing *"),
+    ("IndexError", "", "a loop that takes a step too many, or an index that starts at 1"),
+    ("KeyError", "", "a key that the dictionary does not have, spelled differently perhaps"),
+    ("RecursionError", "", "a function that calls itself and never stops"),
+    ("ZeroDivisionError", "", "a count or a sum that is zero"),
+    ("SystemExit", "", "exit() or quit() in the code; remove it"),
+)
+
 
 def raise_failure(label: str, failure: Failure, args: tuple, kwargs: dict[str, Any]) -> NoReturn:
     """Raise the `Stop` that fits how the call of `label` ended."""
     called = f"{label}({_arguments(args, kwargs)})"
+    message = _shortened(failure.message)
     if failure.type == "NotImplementedError":
-        name = failure.message or label
         raise NotAttempted(
-            f"{name} still raises NotImplementedError: not attempted yet. Next: replace the raise line by your own code."
+            f"{message or label} still raises NotImplementedError: not attempted yet. "
+            f"Next: replace the raise line by your own code."
         )
     if failure.type == "OutOfTime":
         raise TimeLimit(
-            f"{called} did not finish: {failure.message}. Likely: a loop that never ends, or one over every element where "
+            f"{called} did not finish: {message}. Likely: a loop that never ends, or one over every element where "
             f"a matrix product would do. Next: run this call alone and print inside the loop."
         )
-    if failure.type == "MemoryError" or "Unable to allocate" in failure.message:
+    if failure.type == "MemoryError" or "Unable to allocate" in message:
         raise MemoryLimit(
-            f"{called} asked for more memory than there is: {failure.message}. Next: look at the shapes it makes."
+            f"{called} asked for more memory than there is{': ' + message if message else ''}. "
+            f"Next: look at the shapes it makes."
         )
+    raised = f"{failure.type}: {message}" if message else failure.type
     where = f" at {failure.where}" if failure.where else ""
-    hint = " Likely: a missing transpose, or factors in the wrong order." if _is_shape_error(failure) else ""
+    likely = _cause(failure.type, message)
     raise CodeError(
-        f"{called} raised {failure.type}: {failure.message}{where}.{hint} Next: call it with these arguments in a cell of your own."
+        f"{called} raised {raised.removesuffix('.')}{where}.{f' Likely: {likely}.' if likely else ''} "
+        f"Next: make this call in a cell of your own and read the traceback from the bottom."
     )
 
 
-def _is_shape_error(failure: Failure) -> bool:
-    return failure.type == "ValueError" and any(
-        word in failure.message for word in ("mismatch", "not aligned", "broadcast")
-    )
+def _shortened(message: str) -> str:
+    """NumPy's longest message in plain words, others cut where they get long, all on one line."""
+    message = MATMUL.sub(r"the shapes do not fit: a factor with \2 columns times one with \1 rows", message)
+    message = " ".join(message.split())
+    return message if len(message) <= LONGEST else message[: LONGEST - 3] + "..."
+
+
+def _cause(kind: str, message: str) -> str:
+    return next((cause for name, pattern, cause in CAUSES if name == kind and re.search(pattern, message)), "")
 
 
 def _arguments(args: tuple, kwargs: dict[str, Any]) -> str:
@@ -51,9 +88,12 @@ def summary(value: Any) -> str:
         if value.size <= 4:
             return f"array({np.array2string(value, precision=4, separator=', ', threshold=10)})".replace("\n", "")
         return f"<array {value.shape} {value.dtype}>"
-    if isinstance(value, list | tuple) and any(not isinstance(item, int | float | str) for item in value):
-        kind = type(value).__name__
-        return f"<{kind} of {len(value)}>"
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    if isinstance(value, list | tuple) and (
+        len(value) > 20 or any(not isinstance(item, int | float | str) for item in value)
+    ):
+        return f"<{type(value).__name__} of {len(value)}>"
     if callable(value):
         return "f"
     text = repr(value)

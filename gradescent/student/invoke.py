@@ -24,7 +24,7 @@ MAX_TEXT = 20_000  # characters of printed text that are kept of one call
 
 
 class OutOfTime(BaseException):
-    """The call used up its CPU time. A BaseException, so that `except Exception` in a student's loop does not swallow it."""
+    """The call used up its CPU time. A BaseException, so that `except Exception` in a loop does not swallow it."""
 
 
 @dataclass
@@ -58,23 +58,38 @@ class Call:
 
 
 def invoke(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any], cpu_seconds: float | None = None) -> Call:
-    """Call `function` and return what happened; no exception of the student's code leaves this function."""
+    """Call `function` and return what happened.
+
+    No exception of the student's code leaves this function but KeyboardInterrupt: the stop button must work.
+    """
     before = copy.deepcopy(_data_only((args, kwargs)))
-    printed = io.StringIO()
+    printed, unread = _Capped(), _Capped()
     call = Call()
     start = time.process_time()
-    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(printed):
+    # Progress bars write to stderr, and nbgrader gives no points to a graded cell that does.
+    streams = contextlib.redirect_stdout(printed), contextlib.redirect_stderr(unread)
+    with warnings.catch_warnings(record=True) as caught, streams[0], streams[1]:
         warnings.simplefilter("always")
         try:
             with cpu_limit(cpu_seconds):
                 call.value = function(*args, **kwargs)
-        except (Exception, OutOfTime, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             call.failure = describe(error)
     call.seconds = time.process_time() - start
-    call.printed = printed.getvalue()[:MAX_TEXT]
+    call.printed = printed.getvalue()
     call.warned = [str(warning.message) for warning in caught][:20]
     call.modified = _changed(before, _data_only((args, kwargs)))
     return call
+
+
+class _Capped(io.StringIO):
+    """Text of which only the beginning is kept, so that a print in an endless loop does not fill the memory."""
+
+    def write(self, text: str) -> int:
+        super().write(text[: max(0, MAX_TEXT - self.tell())])
+        return len(text)
 
 
 @contextlib.contextmanager
@@ -88,12 +103,13 @@ def cpu_limit(seconds: float | None) -> Iterator[None]:
         raise OutOfTime(f"more than {seconds:g} s of CPU time")
 
     previous = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    # It rings again every second, for code whose bare `except:` swallowed the first bell.
+    signal.setitimer(signal.ITIMER_PROF, seconds, 1.0)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, previous)
+        signal.signal(signal.SIGPROF, previous or signal.SIG_DFL)
 
 
 def describe(error: BaseException) -> Failure:
@@ -113,7 +129,8 @@ def _students_line(error: BaseException) -> str:
     if not frames:
         return ""
     line = frames[-1].line or linecache.getline(frames[-1].filename, frames[-1].lineno or 0)
-    return f"line {frames[-1].lineno} in {frames[-1].name}: {line.strip()}"
+    place = f"line {frames[-1].lineno} in {frames[-1].name}"
+    return f"{place}: {line.strip()}" if line.strip() else place
 
 
 def _is_cell(filename: str) -> bool:
@@ -143,4 +160,4 @@ def _same(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(map(_same, a, b))
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
-    return type(a) is type(b) and bool(a == b or a != a)
+    return type(a) is type(b) and bool(a == b or (a != a and b != b))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import html
+import re
 from typing import Any
 
 from gradescent.student import visible
@@ -36,7 +38,8 @@ def check(name: str, *objects: Any) -> None:
     """
     question = find(name)
     if len(objects) != len(question.needs):
-        raise ValueError(f"check({name!r}, ...) takes {', '.join(question.needs)} after the name")
+        call = ", ".join([repr(name), *question.needs])
+        raise ValueError(f"check({name!r}, ...) got {len(objects)} objects after the name. Write check({call})")
     show(run(question, dict(zip(question.needs, objects, strict=True))))
 
 
@@ -44,7 +47,9 @@ def find(name: str) -> Question:
     """The visible question of that name, whatever problem set it belongs to."""
     known = {key: question for part in visible.PARTS for key, question in visible.questions(part).items()}
     if name not in known:
-        raise ValueError(f"there is no check {name!r}. Those that exist: {', '.join(sorted(known))}")
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"there is no check {name!r}. {hint}Those that exist: {', '.join(sorted(known))}")
     return known[name]
 
 
@@ -67,14 +72,20 @@ def show(result: Result) -> None:
         return
     from IPython.display import display
 
+    display({"text/html": box(result), "text/plain": line(result)}, raw=True)
+
+
+def box(result: Result) -> str:
+    """The outcome as a box in HTML; the mark and the word say as much as the colour."""
     mark, colour = _LOOKS.get(result.outcome, _WRONG_LOOK)
-    message = html.escape(result.message)
-    box = (
-        f'<div style="border-left:4px solid {colour};padding:4px 10px;margin:2px 0">'
-        f'<b><span style="color:{colour}">{mark} {html.escape(result.question)}: {result.outcome.value}</span></b>'
-        f"{'<br>' + message if message else ''}</div>"
-    )
-    display({"text/html": box, "text/plain": line(result)}, raw=True)
+    head = f'<b style="color:{colour}">{mark} {html.escape(result.question)}: {html.escape(result.outcome.value)}</b>'
+    message = f"<br>{_paragraphs(result.message)}" if result.message else ""
+    return f'<div style="border-left:4px solid {colour};padding:4px 10px;margin:2px 0">{head}{message}</div>'
+
+
+def _paragraphs(message: str) -> str:
+    """What came back, the likely cause and the next step, each on a line of its own."""
+    return re.sub(r" (Likely|Next): ", r"<br><b>\1:</b> ", html.escape(message))
 
 
 def _in_notebook() -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -49,21 +50,31 @@ ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]
 # What a wrong back-propagation does, and the sentence that the student reads.
 MISTAKES = {
     "prime_of_a": "the derivative is taken at the activation a; it belongs at the weighted input z: σ′(z), not σ′(a)",
-    "output_prime_missing": "the output layer's delta lacks the factor σ′(z): with a sigmoid output and the quadratic cost it is (a − y)·σ′(z)",
-    "output_prime_extra": "the output layer's delta has a derivative too many: with softmax and cross-entropy it is just a − y",
+    "output_prime_of_a": "the output layer's derivative is taken at a; it belongs at z: σ′(z), not σ′(a)",
+    "hidden_prime_of_a": "the hidden layers' derivative is taken at a; it belongs at z: σ′(z), not σ′(a)",
+    "output_prime_missing": (
+        "the output layer's delta lacks the factor σ′(z): with a sigmoid output and quadratic cost it is (a − y)·σ′(z)"
+    ),
+    "output_prime_extra": (
+        "the output layer's delta has a derivative too many: with softmax and cross-entropy it is just a − y"
+    ),
     "hidden_prime_missing": "the hidden layers' deltas lack the derivative of the activation, σ′(z)",
-    "mean": "the gradients are averaged over the mini-batch; here they are sums over its columns (the missing or doubled 1/m)",
+    "mean": "the gradients are averaged over the mini-batch; here they are sums over its columns, without 1/m",
     "bias_mean": "the bias gradients are averaged over the mini-batch while the weight gradients are summed; sum both",
     "first_column": "only the first example of the mini-batch counts: right for batch size one only",
     "last_column": "only the last example of the mini-batch counts: right for batch size one only",
+    "outer_product": "np.outer mixes all examples of the mini-batch: the product delta @ a.T sums over its columns",
     "bias_not_summed": "the bias gradient keeps one column an example; sum delta over the columns with keepdims=True",
+    "bias_wrong_axis": "the bias gradient is summed over the neurons; sum over the columns: axis=1, keepdims=True",
     "sigmoid_everywhere": "the hidden layers use sigmoid's derivative whatever `hidden` says",
     "prime_of_lower_z": "the derivative is taken at another layer's z: an index is off by one",
     "old_delta": "the delta of the layer above is used without multiplying by the transposed weights on the way down",
+    "transpose_missing": "the error is sent down through W; it belongs through the transposed weights, W.T @ delta",
+    "relu_in_place": "dW is made with the derivative in place of a: relu or its derivative writes into its argument",
     "target_sign": "the output error is y − a; the cost's derivative is a − y (a sign)",
     "bias_missing": "the bias gradients are never filled in: they stay zero",
-    "only_last_layer": "only the last layer's gradients are filled in: the loop over the layers is off by one or stops too early",
-    "first_layer_missing": "the first layer's gradients stay zero: the loop over the layers is off by one and stops too early",
+    "only_last_layer": "only the last layer's gradients are filled in: the loop over the layers stops too early",
+    "first_layer_missing": "the first layer's gradients stay zero: the loop over the layers stops one too early",
 }
 
 
@@ -129,14 +140,20 @@ class Net:
         delta = self._output_delta(zs[-1], activations[-1], y, mistake)
         deltas = [delta]
         for layer in range(len(self.weights) - 2, -1, -1):
-            back = (
-                delta if mistake == "old_delta" and len(delta) == len(zs[layer]) else self.weights[layer + 1].T @ delta
-            )
-            delta = back * self._prime_at(prime, zs, activations, layer, mistake)
+            delta = self._sent_down(delta, layer + 1, mistake) * self._prime_at(prime, zs, activations, layer, mistake)
             deltas.insert(0, delta)
         dW = [d @ a.T for d, a in zip(deltas, activations[:-1], strict=True)]
         db = [d.sum(axis=1, keepdims=True) for d in deltas]
         return self._spoil(dW, db, deltas, activations, mistake)
+
+    def _sent_down(self, delta: Array, layer: int, mistake: str) -> Array:
+        """The error behind a layer's weights: two of the mistakes fit square weights alone."""
+        w = self.weights[layer]
+        if mistake == "old_delta" and w.shape[0] == w.shape[1]:
+            return delta
+        if mistake == "transpose_missing" and w.shape[0] == w.shape[1]:
+            return w @ delta
+        return w.T @ delta
 
     def _output_delta(self, z: Array, a: Array, y: Array, mistake: str) -> Array:
         error = y - a if mistake == "target_sign" else a - y
@@ -144,12 +161,12 @@ class Net:
             return error * a * (1 - a) if mistake == "output_prime_extra" else error
         if mistake == "output_prime_missing":
             return error
-        return error * sigmoid_prime(a if mistake == "prime_of_a" else z)
+        return error * sigmoid_prime(a if mistake in ("prime_of_a", "output_prime_of_a") else z)
 
     def _prime_at(self, prime: Callable, zs: Arrays, activations: Arrays, layer: int, mistake: str) -> Array | float:
         if mistake == "hidden_prime_missing":
             return 1.0
-        if mistake == "prime_of_a":
+        if mistake in ("prime_of_a", "hidden_prime_of_a"):
             return prime(activations[layer + 1])
         if mistake == "prime_of_lower_z":
             other = zs[layer - 1] if layer else zs[layer]
@@ -169,6 +186,13 @@ class Net:
             return [d[:, column] @ a[:, column].T for d, a in zip(deltas, activations[:-1], strict=True)], [
                 d[:, column] for d in deltas
             ]
+        if mistake == "outer_product":
+            return [np.outer(d, a) for d, a in zip(deltas, activations[:-1], strict=True)], db
+        if mistake == "relu_in_place":
+            primes = [ACTIVATIONS[self.hidden][1](a) for a in activations[1:-1]]
+            return [d @ a.T for d, a in zip(deltas, [activations[0], *primes], strict=True)], db
+        if mistake == "bias_wrong_axis":
+            return dW, [d.sum(axis=0, keepdims=True) for d in deltas]
         if mistake == "bias_not_summed":
             return dW, list(deltas)
         if mistake == "bias_missing":
@@ -182,9 +206,7 @@ class Net:
 
 def random_net(rng: np.random.Generator, sizes: Sequence[int], hidden: str = "sigmoid", output: str = "sigmoid") -> Net:
     """A network whose parameters are odd values of order one: zeros would mask wrong gradients."""
-    weights = [
-        rng.normal(0, 1 / np.sqrt(n_in), (n_out, n_in)) * 1.2 for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)
-    ]
+    weights = [rng.normal(0, 1 / np.sqrt(n_in), (n_out, n_in)) * 1.2 for n_in, n_out in pairwise(sizes)]
     biases = [rng.normal(0, 0.5, (n, 1)) for n in sizes[1:]]
     return Net(weights, biases, hidden, output)
 

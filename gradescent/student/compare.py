@@ -63,18 +63,7 @@ def check_array(what: str, value: Any, shape: tuple[int, ...], dtype: str = "flo
     Returns:
         The value as an array.
     """
-    if value is None:
-        raise wrong(what, "came back as None", "a missing return statement", "end the function with `return ...`")
-    if not isinstance(value, np.ndarray | np.generic | int | float | complex | list | tuple):
-        raise wrong(what, f"came back as {_kind(value)}, expected {_wanted(shape)}", "", _unpack(value))
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        got = f"came back as {_kind(value)} of parts with different shapes, expected {_wanted(shape)}"
-        raise wrong(what, got, "", "print its parts one by one") from None
-    if array.dtype.kind not in "biuf":
-        raise wrong(what, f"holds {_content(array)}, expected {dtype}", "", "return real numbers")
-    _check_shape(what, array, shape)
+    array = check_shape(what, value, shape)
     _check_dtype(what, value, array, dtype)
     if not np.all(np.isfinite(array)):
         bad = "NaN" if np.isnan(array).any() else "infinite"
@@ -89,9 +78,21 @@ def check_array(what: str, value: Any, shape: tuple[int, ...], dtype: str = "flo
     return array
 
 
-def _check_shape(what: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+def check_shape(what: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Demand real numbers in an array of this shape; they may be of any real dtype, and NaN."""
+    if value is None:
+        raise wrong(what, "came back as None", "a missing return statement", "end the function with `return ...`")
+    if not isinstance(value, np.ndarray | np.generic | int | float | complex | list | tuple):
+        raise wrong(what, f"came back as {_kind(value)}, expected {_wanted(shape)}", "", _unpack(value))
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        got = f"came back as {_kind(value)} of parts with different shapes, expected {_wanted(shape)}"
+        raise wrong(what, got, "", "print its parts one by one") from None
+    if array.dtype.kind not in "biuf":
+        raise wrong(what, f"holds {_content(array)}, expected {_wanted(shape)}", "", "return real numbers")
     if array.shape == shape:
-        return
+        return array
     cause = ""
     if array.shape == shape[::-1]:
         cause = "a missing or superfluous transpose"

@@ -149,6 +149,7 @@ def _mnist_file() -> Path:
     import pooch
 
     folder = _course_data()
+    pooch.get_logger().setLevel("WARNING")
     downloader = pooch.HTTPDownloader(progressbar=False, timeout=DOWNLOAD_SECONDS)
     print("Downloading MNIST (11 MB) ...")
     return Path(pooch.retrieve(MNIST_URL, f"sha256:{MNIST_SHA256}", fname="mnist.npz", path=folder, downloader=downloader))

@@ -1,0 +1,192 @@
+"""The command line: build, grade, check."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gradescent
+from gradescent.course import Course, CourseError, load_course
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gradescent.grading.record import StudentResult
+
+DONE, FAILED, USAGE, NEEDS_A_PERSON = 0, 1, 2, 3
+
+EXIT_CODES = """exit codes:
+  0  everything is done
+  1  a check failed or is missing; release/ is stale (build --check)
+  2  wrong usage, or something about the course is wrong
+  3  graded, but somebody needs a person: the lines that begin with ! say who and why
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code. Bad input never ends in a traceback."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except CourseError as error:
+        print(f"gradescent: {error}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("gradescent: interrupted. What was graded is kept; the same command goes on from there.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return FAILED
+    except OSError as error:
+        print(f"gradescent: {error.filename or 'a file'}: {error.strerror}. Remedy: free the disk or correct the permissions", file=sys.stderr)
+        return USAGE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gradescent",
+        description="A deep-learning course of graded notebooks, and the engine that grades a class.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"gradescent {gradescent.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    build = commands.add_parser("build", help="make the source and release notebooks from the text in source/")
+    build.add_argument("assignments", nargs="*", metavar="ASSIGNMENT", help="default: all of course.toml")
+    build.add_argument("--check", action="store_true", help="write nothing; exit 1 when release/ is not what the text gives")
+    build.set_defaults(run=_build)
+
+    grade = commands.add_parser(
+        "grade",
+        help="grade what was handed in",
+        description="Grade a class. What has not changed since the last run is not run again.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    grade.add_argument("assignment", metavar="ASSIGNMENT", help="a problem set of course.toml, for example ps1_backprop")
+    grade.add_argument("--submitted", type=Path, metavar="DIR", help="folder laid out as <student>/<assignment>/*.ipynb (default: submitted/)")
+    grade.add_argument("--json", type=Path, metavar="FILE", help="also write all results as one list")
+    grade.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="submissions at a time (default: the cores)")
+    grade.add_argument("--force", action="store_true", help="run again what has not changed, too")
+    grade.set_defaults(run=_grade)
+
+    check = commands.add_parser(
+        "check",
+        help="run the visible checks of a notebook before handing it in",
+        description="Run a notebook from the top and show the outcome of every visible check of its part.",
+    )
+    check.add_argument("notebook", type=Path, metavar="NOTEBOOK")
+    check.set_defaults(run=_check)
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _build(options: argparse.Namespace) -> int:
+    from gradescent.authoring.build import build
+
+    course = load_course()
+    stale = []
+    for name in options.assignments or course.assignments:
+        stale += build(course, name, check_only=options.check)
+    for file in stale:
+        print(f"{'stale' if options.check else 'wrote'}: {file.relative_to(course.root)}")
+    if not stale:
+        print("Everything is up to date.")
+    if stale and options.check:
+        print("Remedy: run `gradescent build` and commit release/.", file=sys.stderr)
+        return FAILED
+    return DONE
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from gradescent.grading import sandbox
+    from gradescent.report.table import class_table
+
+    course = load_course()
+    assignment = course.assignment(options.assignment)
+    console = Console()
+    contained = sandbox.describe()
+    console.print(f"Sandbox: {contained}", style="bold red" if contained.startswith("NONE") else "", markup=False, highlight=False)
+    results: list[StudentResult] = []
+    problem = ""
+    try:
+        for result in _graded(course, options, console):
+            results.append(result)
+    except CourseError as error:
+        if not results:
+            raise
+        problem = str(error)
+    console.print(class_table(results, f"{assignment.name}: {assignment.title}"))
+    if options.json:
+        _write_json(options.json, results)
+    _say_where(console, course)
+    problems = [f"{result.student}: {text}" for result in results for text in result.problems] + ([problem] if problem else [])
+    for text in problems:
+        console.print(f"! {text}", style="bold red", markup=False, highlight=False)
+    return NEEDS_A_PERSON if problems else DONE
+
+
+def _graded(course: Course, options: argparse.Namespace, console: Console) -> Iterator[StudentResult]:
+    """The results as they come, with a progress bar on a terminal and a line a student elsewhere."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from gradescent.grading.engine import grade_class
+    from gradescent.grading.intake import submissions
+
+    assignment = course.assignment(options.assignment)
+    submitted = options.submitted or course.submitted
+    total = len(submissions(submitted, assignment.name))
+    columns = (TextColumn("{task.description:42.42}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("starting", total=total)
+
+        def report(student: str, what: str) -> None:
+            progress.update(bar, description=f"{student}: {what}")
+
+        results = grade_class(course, assignment, submitted, options.workers, options.force, report)
+        for number, result in enumerate(results, start=1):
+            progress.advance(bar)
+            if not console.is_terminal:
+                console.print(f"[{number}/{total}] {result.student}: {result.score:g} points", markup=False, highlight=False)
+            yield result
+
+
+def _write_json(file: Path, results: list[StudentResult]) -> None:
+    from gradescent.grading.record import write_durably
+
+    rows = [row for result in sorted(results, key=lambda result: result.student) for row in result.to_rows()]
+    write_durably(file, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+
+
+def _say_where(console: Console, course: Course) -> None:
+    console.print(
+        f"Results:   {course.autograded.name}/<student>/<assignment>/ (notebooks and result.json)\n"
+        f"Gradebook: {course.gradebook.name}\n"
+        f"Feedback:  {course.feedback.name}/<student>/<assignment>/*.html\n"
+        "Written answers and plots wait for a person: `nbgrader formgrader`-page in `jupyter lab`, or docs/instructors.md.",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _check(options: argparse.Namespace) -> int:
+    from gradescent.student.handin import check_notebook
+
+    return DONE if check_notebook(options.notebook) else FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,260 @@
+"""`gradescent grade`: a class through the engine, from submitted/ to autograded/, gradebook.db and feedback/."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import numpy as np
+from nbformat import NotebookNode
+
+import gradescent
+from gradescent.authoring.release import graded_notebook
+from gradescent.authoring.text import Part, source_notebook
+from gradescent.course import Assignment, Course, CourseError
+from gradescent.grading import gradebook, intake, sandbox
+from gradescent.grading.feedback import write_feedback
+from gradescent.grading.record import FILE, PartResult, StudentResult, save, write_durably
+from gradescent.grading.repair import repair
+from gradescent.grading.supervisor import broken_tests, grade_notebook, missing_results
+from gradescent.student import datasets
+from gradescent.student.judging import Outcome, Questions, Result
+
+Report = Callable[[str, str], None]  # student, what is going on
+
+
+@dataclass
+class Graded:
+    """One student's result, with the notebooks that go to autograded/ and whether they were run now or taken as they were."""
+
+    result: StudentResult
+    notebooks: dict[str, NotebookNode]
+    fresh: bool
+
+
+@dataclass
+class Job:
+    """What every submission of an assignment is graded with."""
+
+    course: Course
+    assignment: Assignment
+    sources: dict[str, NotebookNode]
+    questions: dict[str, Questions]
+    data: Path
+    environment: dict[str, object]
+
+
+def grade_class(
+    course: Course, assignment: Assignment, submitted: Path, workers: int, force: bool, report: Report
+) -> Iterator[StudentResult]:
+    """Grade every submission and yield the results as they come.
+
+    Args:
+        course, assignment: what is graded.
+        submitted: folder laid out as <student>/<assignment>/*.ipynb.
+        workers: submissions at a time.
+        force: run again what has not changed too.
+        report: told what is going on.
+
+    Raises:
+        CourseError: something that concerns the whole class is wrong.
+    """
+    found = intake.submissions(submitted, assignment.name)
+    if str(course.root) not in sys.path:
+        sys.path.append(str(course.root))  # grader_tests lies in the course's folder
+    sources = {file.stem: source_notebook(Part(course, assignment.name, file)) for file in course.texts(assignment.name)}
+    questions = {part: _hidden_questions(assignment.name, part, source) for part, source in sources.items()}
+    unusable = _enter_assignment(course, assignment.name, sources)
+    with training_data(assignment) as (data, described):
+        job = Job(course, assignment, sources, questions, data, {**_environment(), "data": described})
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+            pending: set[Future[Graded]] = {pool.submit(_grade_student, job, submission, force, report) for submission in found}
+            try:
+                while pending:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        graded = future.result()
+                        if not unusable:
+                            _publish(course, graded, report)
+                        report(graded.result.student, "done")
+                        yield graded.result
+            except BaseException:
+                for future in pending:
+                    future.cancel()
+                raise
+    if unusable:
+        raise CourseError(unusable)
+
+
+def _enter_assignment(course: Course, assignment: str, sources: dict[str, NotebookNode]) -> str:
+    """Enter the assignment into the gradebook; where that fails the class is graded all the same, and told so at the end."""
+    try:
+        gradebook.enter_assignment(course, assignment, sources)
+    except CourseError as error:
+        return str(error)
+    return ""
+
+
+def _publish(course: Course, graded: Graded, report: Report) -> None:
+    """Gradebook and feedback, one student at a time: several writers gain nothing."""
+    result = graded.result
+    try:
+        with gradebook.opened(course) as book:
+            gradebook.enter_result(book, result, graded.notebooks)
+    except CourseError as error:
+        result.parts[0].problem = result.parts[0].problem or str(error)
+        return
+    pages = course.feedback / result.student / result.assignment
+    expected = {part.part for part in result.parts if part.part in graded.notebooks}
+    if graded.fresh or not all((pages / f"{part}.html").is_file() for part in expected):
+        report(result.student, "feedback")
+        try:
+            write_feedback(course, result.assignment, result.student)
+        except Exception as error:  # nbgrader wraps whatever went wrong; the grades are safe by now
+            problem = f"{pages}: the feedback could not be written ({type(error).__name__}). Remedy: free the disk, grade again"
+            result.parts[0].problem = result.parts[0].problem or problem
+
+
+def _grade_student(job: Job, submission: intake.Submission, force: bool, report: Report) -> Graded:
+    """Grade one student, or take the result that stands when nothing has changed. Never raises for a submission's fault."""
+    folder = job.course.autograded / submission.student / job.assignment.name
+    report(submission.student, "reading")
+    try:
+        parts = intake.find_parts(submission, job.course, job.assignment.limits)
+        key = _key(job, parts)
+        kept = None if force else _kept(folder, key, list(job.sources))
+        if kept:
+            return kept
+        return _grade_afresh(job, submission, parts, folder, key, report)
+    except OSError as error:
+        problem = f"{error.filename or folder}: {error.strerror}. Remedy: free the disk or correct the permissions, grade again"
+        results = [_not_graded(part, source, problem) for part, source in job.sources.items()]
+        return Graded(StudentResult(submission.student, job.assignment.name, results), {}, fresh=False)
+
+
+def _not_graded(part: str, source: NotebookNode, problem: str) -> PartResult:
+    return PartResult(part, missing_results(source, problem), problem=problem)
+
+
+def _grade_afresh(
+    job: Job, submission: intake.Submission, parts: dict[str, intake.Found], folder: Path, key: str, report: Report
+) -> Graded:
+    results, notebooks = [], {}
+    for name, found in parts.items():
+        graded = graded_notebook(job.sources[name])
+        if found.notebook is None:
+            message = found.problem or f"{name}.ipynb was not handed in"
+            results.append(PartResult(name, missing_results(graded, message), found.notes, found.problem))
+            continue
+        start = time.perf_counter()
+        notebook, repairs = repair(graded, found.notebook)
+        say = _sayer(report, submission.student, name)
+        limits = job.assignment.limits
+        questions, seed = grade_notebook(notebook, job.questions[name], limits, job.data, progress=say)
+        notebooks[name] = notebook
+        seconds = time.perf_counter() - start
+        problem = found.problem or broken_tests(questions)
+        results.append(PartResult(name, questions, found.notes + repairs, problem, seconds, seed))
+    result = StudentResult(submission.student, job.assignment.name, results, {**job.environment, "key": key})
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob("*.ipynb"):
+        stale.unlink()
+    for name, notebook in notebooks.items():
+        write_durably(folder / f"{name}.ipynb", nbformat.writes(notebook, version=4) + "\n")
+    save(result, folder)
+    return Graded(result, notebooks, fresh=True)
+
+
+def _sayer(report: Report, student: str, part: str) -> Callable[[str], None]:
+    return lambda question: report(student, f"{part}: {question}")
+
+
+def _kept(folder: Path, key: str, parts: list[str]) -> Graded | None:
+    """The result of an earlier run with the same key."""
+    try:
+        record = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        if record["environment"]["key"] != key or [part["part"] for part in record["parts"]] != parts:
+            return None
+        results = [_part_from(part) for part in record["parts"]]
+        notebooks = {name: nbformat.read(folder / f"{name}.ipynb", 4) for name in parts if (folder / f"{name}.ipynb").is_file()}
+        return Graded(StudentResult(record["student"], record["assignment"], results, record["environment"]), notebooks, fresh=False)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _part_from(part: dict) -> PartResult:
+    results = [Result(**{**entry, "outcome": Outcome(entry["outcome"])}) for entry in part["questions"].values()]
+    return PartResult(part["part"], results, part["notes"], part["problem"], part["seconds"], part["seed"])
+
+
+def _key(job: Job, parts: dict[str, intake.Found]) -> str:
+    """What a result depends on: the student's cells, the source, the tests, the data, the limits and the packages."""
+    digest = hashlib.sha256()
+    for name, found in parts.items():
+        digest.update(nbformat.writes(found.notebook, version=4).encode("utf-8", "replace") if found.notebook else b"none")
+        digest.update(repr((name, found.problem, found.notes)).encode("utf-8", "replace"))
+        digest.update(nbformat.writes(job.sources[name], version=4).encode())
+        for question in job.questions[name].values():
+            digest.update(_code_of(question.checks[0].run.__module__))
+    digest.update(repr((job.assignment.limits, sorted(job.environment.items(), key=str))).encode())
+    return digest.hexdigest()
+
+
+def _code_of(module: str) -> bytes:
+    """The text of a module of hidden tests and of those beside it."""
+    file = sys.modules[module].__file__
+    return b"".join(path.read_bytes() for path in sorted(Path(file).parent.glob("*.py"))) if file else b""
+
+
+def _hidden_questions(assignment: str, part: str, source: NotebookNode) -> Questions:
+    """The hidden tests of a part; every tested question must have some."""
+    from grader_tests import questions
+
+    name = f"{assignment}/{part}"
+    try:
+        hidden = questions(name)
+    except ModuleNotFoundError as error:
+        raise CourseError(f"grader_tests/{name}.py: not found ({error}). Remedy: write the hidden tests of this part") from error
+    tested = [cell.metadata.nbgrader for cell in source.cells if "nbgrader" in cell.metadata]
+    for grader in tested:
+        if grader.grade and not grader.solution and grader.grade_id not in hidden:
+            raise CourseError(f"grader_tests/{name}.py: no hidden tests for the question {grader.grade_id!r}")
+    return hidden
+
+
+@contextmanager
+def training_data(assignment: Assignment) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder with the assignment's data as students' code may see it, and where the data came from."""
+    described = {}
+    with tempfile.TemporaryDirectory(prefix="gradescent-data-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for data in assignment.data:
+            try:
+                dataset = datasets.load(data)
+            except datasets.DataError as error:
+                raise CourseError(str(error)) from error
+            datasets.save(datasets.training_view(dataset), folder / f"{data}.npz")
+            digest = hashlib.sha256(dataset.x_train.tobytes() + dataset.x_test.tobytes()).hexdigest()[:16]
+            described[data] = f"{'stand-in: ' if dataset.stand_in else ''}{dataset.source} ({digest})"
+        yield folder, described
+
+
+def _environment() -> dict[str, object]:
+    return {
+        "gradescent": gradescent.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "sandbox": "bubblewrap" if sandbox.bubblewrap() else "none",
+    }

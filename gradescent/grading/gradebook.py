@@ -1,0 +1,138 @@
+"""nbgrader's gradebook, written from the record alone and read back to compare."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.utils import is_grade, is_solution
+from sqlalchemy.exc import SAWarning
+
+from gradescent.authoring.release import graded_notebook, save_cells
+from gradescent.course import Course, CourseError
+from gradescent.grading.record import StudentResult
+from gradescent.grading.supervisor import is_untouched
+from gradescent.student.judging import Result
+
+LOCK_SECONDS = 60  # another program may hold the database that long
+
+
+def url(course: Course) -> str:
+    """Address of the gradebook, for nbgrader."""
+    return f"sqlite:///{course.gradebook}?timeout={LOCK_SECONDS}"
+
+
+@contextmanager
+def opened(course: Course) -> Iterator[Gradebook]:
+    """The gradebook, made when there is none.
+
+    Raises:
+        CourseError: it cannot be opened, is no gradebook, or cannot be written.
+    """
+    # nbgrader starts the program `alembic`, which lies beside the interpreter and need not be on the PATH.
+    beside = str(Path(sys.executable).parent)
+    if beside not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = beside + os.pathsep + os.environ.get("PATH", "")
+    try:
+        with warnings.catch_warnings():
+            # nbgrader builds its objects in an order that SQLAlchemy remarks on; nothing of it concerns us.
+            warnings.simplefilter("ignore", SAWarning)
+            with Gradebook(url(course)) as gradebook:
+                yield gradebook
+    except CourseError:
+        raise
+    except Exception as error:  # sqlalchemy, sqlite and nbgrader each have errors of their own
+        reason = " ".join(str(getattr(error, "orig", error)).split())[:200]
+        raise CourseError(
+            f"{course.gradebook}: cannot be used ({reason}). Nothing is lost: the results stand in autograded/*/*/result.json. "
+            f"Remedy: free the disk or move the damaged file away, then grade again; what was graded is not run a second time"
+        ) from error
+
+
+def enter_assignment(course: Course, assignment: str, sources: dict[str, NotebookNode]) -> None:
+    """Enter an assignment's notebooks, cells and points, where the gradebook does not have them as they are now.
+
+    Raises:
+        CourseError: questions were added or removed after submissions were graded.
+    """
+    with opened(course) as gradebook:
+        gradebook.update_or_create_assignment(assignment)
+        stale = [part for part, source in sources.items() if not _has_cells(gradebook, assignment, part, source)]
+        for part in stale:
+            try:
+                save_cells(sources[part], assignment, part, url(course))
+            except RuntimeError as error:
+                raise CourseError(
+                    f"{course.gradebook}: {error}. Remedy: move the gradebook away and grade again; results are kept in autograded/"
+                ) from error
+
+
+def _has_cells(gradebook: Gradebook, assignment: str, part: str, source: NotebookNode) -> bool:
+    try:
+        kept = {cell.name: cell.checksum for cell in gradebook.find_notebook(part, assignment).source_cells}
+    except MissingEntry:
+        return False
+    graded = graded_notebook(source)
+    return kept == {cell.metadata.nbgrader.grade_id: cell.metadata.nbgrader.checksum for cell in graded.cells if "nbgrader" in cell.metadata}
+
+
+def enter_result(gradebook: Gradebook, result: StudentResult, notebooks: dict[str, NotebookNode]) -> None:
+    """Write one student's scores. A person's grades and comments are left alone.
+
+    Args:
+        gradebook: open.
+        result: the record.
+        notebooks: the graded notebooks by part, for nbgrader's "No response." comments.
+
+    Raises:
+        CourseError: the gradebook does not hold afterwards what the record says.
+    """
+    gradebook.update_or_create_student(result.student)
+    gradebook.update_or_create_submission(result.assignment, result.student)
+    for part in result.parts:
+        for question in part.results:
+            _enter_question(gradebook, question, (part.part, result.assignment, result.student))
+        _enter_comments(gradebook, notebooks.get(part.part), (part.part, result.assignment, result.student))
+    gradebook.db.commit()
+    _compare(gradebook, result)
+
+
+def _enter_question(gradebook: Gradebook, question: Result, place: tuple[str, str, str]) -> None:
+    grade = gradebook.find_grade(question.question, *place)
+    score = question.score
+    if score is not None and score > question.max_score:
+        score, grade.extra_credit = question.max_score, score - question.max_score
+    elif not question.max_score:
+        grade.extra_credit = 0.0
+    changed = grade.auto_score != score
+    grade.auto_score = score
+    # As nbgrader has it: what no test graded, or what a person graded before it changed, is for a person to look at.
+    if grade.manual_score is None:
+        grade.needs_manual_grade = score is None
+    elif changed:
+        grade.needs_manual_grade = True
+
+
+def _enter_comments(gradebook: Gradebook, notebook: NotebookNode | None, place: tuple[str, str, str]) -> None:
+    for cell in notebook.cells if notebook else []:
+        if is_grade(cell) and is_solution(cell):
+            comment = gradebook.find_comment(cell.metadata.nbgrader.grade_id, *place)
+            comment.auto_comment = "No response." if is_untouched(cell) else None
+
+
+def _compare(gradebook: Gradebook, result: StudentResult) -> None:
+    for part in result.parts:
+        for question in part.results:
+            grade = gradebook.find_grade(question.question, part.part, result.assignment, result.student)
+            entered = None if grade.auto_score is None else grade.auto_score + (grade.extra_credit or 0.0)
+            if entered != question.score:
+                raise CourseError(
+                    f"gradebook: {result.student}, {part.part}, {question.question} stands at {entered}, the record says {question.score}. "
+                    f"Remedy: grade again; if it stays, report it"
+                )

@@ -1,0 +1,205 @@
+"""Find and read what students handed in. Trusted code that reads hostile files: it follows no link and never blocks."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import stat
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from gradescent.course import Course, CourseError, Limits
+
+MAX_FILES = 1000  # files of one submission that are looked at
+MAX_CELLS = 1000
+
+
+class IntakeError(Exception):
+    """A notebook cannot be graded as it is. The message names the file and the remedy."""
+
+
+@dataclass
+class Submission:
+    """What one student handed in for one assignment."""
+
+    student: str
+    folder: Path
+
+
+@dataclass
+class Found:
+    """The notebook of one part.
+
+    Attributes:
+        notebook: None where there is none, or none that can be read.
+        file: where it was.
+        notes: what was noticed on the way in and costs no points.
+        problem: what a person has to look at, empty when nothing.
+    """
+
+    notebook: NotebookNode | None = None
+    file: Path | None = None
+    notes: list[str] = field(default_factory=list)
+    problem: str = ""
+
+
+def submissions(submitted: Path, assignment: str) -> list[Submission]:
+    """Every student's folder for the assignment, in order of the students' names.
+
+    Raises:
+        CourseError: the folder does not exist, or holds nothing for this assignment.
+    """
+    if not submitted.is_dir():
+        raise CourseError(f"{submitted}: no such folder. Remedy: --submitted takes a folder laid out as <student>/<assignment>/*.ipynb")
+    students = sorted(entry.name for entry in os.scandir(submitted) if entry.is_dir(follow_symlinks=False))
+    found = [Submission(name, submitted / name / assignment) for name in students if not name.startswith(".")]
+    found = [submission for submission in found if submission.folder.is_dir() and not submission.folder.is_symlink()]
+    if not found:
+        raise CourseError(f"{submitted}: nobody handed in {assignment!r}. Remedy: put notebooks at <student>/{assignment}/*.ipynb")
+    return found
+
+
+def find_parts(submission: Submission, course: Course, limits: Limits) -> dict[str, Found]:
+    """The notebook of every part of the assignment, read and brought to the current notebook format."""
+    assignment = submission.folder.name
+    names = [file.stem for file in course.texts(assignment)]
+    candidates: dict[str, list[tuple[Path, NotebookNode]]] = {name: [] for name in names}
+    found = {name: Found() for name in names}
+    for file in _notebook_files(submission.folder):
+        guess = part_by_name(file.stem, names)
+        try:
+            notebook, notes = read_notebook(file, limits)
+            part = guess or _part_by_content(notebook, assignment, names)
+            foreign = _assignment_of(notebook)
+            if foreign not in ("", assignment):
+                raise IntakeError(f"{file}: is a notebook of {foreign!r}. Remedy: ask for the one of {assignment!r}")
+        except IntakeError as error:
+            for name in [guess] if guess else names[:1]:
+                found[name].problem = str(error)
+            continue
+        if part is None:
+            continue
+        candidates[part].append((file, notebook))
+        found[part].notes += notes
+    for name in names:
+        _choose(found[name], name, candidates[name])
+    return found
+
+
+def _choose(found: Found, name: str, candidates: list[tuple[Path, NotebookNode]]) -> None:
+    if not candidates:
+        return
+    candidates.sort(key=lambda item: (item[0].stem != name, item[0].name))
+    found.file, found.notebook = candidates[0]
+    if found.file.stem != name:
+        found.notes.append(f"the notebook's name is {found.file.name!r}, taken for {name}")
+    others = [file for file, notebook in candidates[1:] if notebook.cells != found.notebook.cells]
+    if others:
+        listed = ", ".join(repr(file.name) for file in others)
+        found.problem = (
+            f"{found.file}: handed in twice, {listed} differs. Graded: {found.file.name!r}. Remedy: delete the one that does not count, grade again"
+        )
+
+
+def _notebook_files(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:
+        names = [entry.name for _, entry in zip(range(MAX_FILES), entries, strict=False)]
+    return [folder / name for name in sorted(names) if name.lower().endswith(".ipynb") and not name.startswith(".")]
+
+
+def part_by_name(stem: str, names: list[str]) -> str | None:
+    """The part that a file's name speaks of: "Copy of part2_network (1)" is part2_network."""
+    plain = unicodedata.normalize("NFKC", stem).casefold()
+    for name in sorted(names, key=len, reverse=True):
+        if re.search(rf"(?<![a-z0-9]){re.escape(name.casefold())}(?![a-z0-9])", plain.replace("-", "_")):
+            return name
+    return None
+
+
+def _assignment_of(notebook: NotebookNode) -> str:
+    own = notebook.metadata.get("gradescent", {})
+    return own.get("assignment", "") if isinstance(own, dict) and isinstance(own.get("assignment", ""), str) else ""
+
+
+def _part_by_content(notebook: NotebookNode, assignment: str, names: list[str]) -> str | None:
+    own = notebook.metadata.get("gradescent", {})
+    part = own.get("part") if isinstance(own, dict) else None
+    if part in names and _assignment_of(notebook) in ("", assignment):
+        return part
+    return None
+
+
+def read_notebook(file: Path, limits: Limits) -> tuple[NotebookNode, list[str]]:
+    """Read a notebook and bring it to format 4.5.
+
+    Returns:
+        The notebook, and notes about what had to be repaired.
+
+    Raises:
+        IntakeError: it cannot be read, is too large, or is no notebook.
+    """
+    text = _read_regular(file, int(limits.notebook_mb * (1 << 20)))
+    if not text.strip():
+        raise IntakeError(f"{file}: the file is empty. Remedy: ask the student to save and hand in again")
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise IntakeError(f"{file}: not a notebook, its JSON breaks ({error}). Remedy: ask the student for the .ipynb file itself") from error
+    if not isinstance(content, dict) or not isinstance(content.get("nbformat"), int):
+        raise IntakeError(f"{file}: JSON, but not a notebook. Remedy: ask the student for the .ipynb file itself")
+    notes = []
+    try:
+        if content["nbformat"] < 4:
+            notes.append(f"converted from notebook format {content['nbformat']}")
+        content.setdefault("metadata", {})
+        notebook = nbformat.convert(nbformat.from_dict(content), 4)
+    except Exception as error:  # nbformat raises whatever a malformed cell makes it raise
+        raise IntakeError(f"{file}: a malformed notebook ({type(error).__name__}: {error}). Remedy: open it in Jupyter, save, hand in again") from error
+    _clean_up(file, notebook)
+    return notebook, notes
+
+
+def _read_regular(file: Path, limit: int) -> str:
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        reason = "is a link" if error.errno == errno.ELOOP else f"cannot be read ({error.strerror})"
+        raise IntakeError(f"{file}: {reason}. Remedy: put the notebook itself there, readable") from error
+    with os.fdopen(handle, "rb") as stream:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise IntakeError(f"{file}: is not a regular file. Remedy: put the notebook itself there")
+        if status.st_size > limit:
+            size = status.st_size / (1 << 20)
+            raise IntakeError(
+                f"{file}: {size:.0f} MB, and at most {limit >> 20} MB are opened. Remedy: clear all outputs in Jupyter and save, or raise notebook_mb"
+            )
+        try:
+            return stream.read(limit + 1).decode("utf-8-sig")
+        except OSError as error:
+            raise IntakeError(f"{file}: cannot be read ({error.strerror}). Remedy: check the disk and the permissions") from error
+        except UnicodeDecodeError as error:
+            raise IntakeError(f"{file}: not a notebook, it is no text in UTF-8. Remedy: ask the student for the .ipynb file itself") from error
+
+
+def _clean_up(file: Path, notebook: NotebookNode) -> None:
+    """Demand cells, and give them what a well-formed notebook has. Saved outputs do not count and are dropped."""
+    cells = notebook.get("cells")
+    if not isinstance(cells, list) or len(cells) > MAX_CELLS:
+        raise IntakeError(f"{file}: has no list of cells, or more than {MAX_CELLS}. Remedy: ask the student for the .ipynb file itself")
+    for number, cell in enumerate(cells, start=1):
+        if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
+            raise IntakeError(f"{file}: cell {number} is malformed. Remedy: open it in Jupyter, save, hand in again")
+        source = cell.get("source", "")
+        cell["source"] = "".join(map(str, source)) if isinstance(source, list) else str(source)
+        if not isinstance(cell.get("metadata"), dict):
+            cell["metadata"] = NotebookNode()
+        cell.pop("attachments", None)
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None

@@ -1,0 +1,109 @@
+"""The result of one student's assignment, written so that it survives: result.json."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gradescent.student.judging import Result
+
+FILE = "result.json"
+VERSION = 1
+
+
+@dataclass
+class PartResult:
+    """What came of one notebook.
+
+    Attributes:
+        part: the notebook's name.
+        results: the questions in the notebook's order, those that a person grades among them.
+        notes: repairs and the like, which cost no points.
+        problem: what a person has to look at, empty when nothing.
+        seconds: wall clock.
+        seed: of the hidden tests' inputs.
+    """
+
+    part: str
+    results: list[Result]
+    notes: list[str] = field(default_factory=list)
+    problem: str = ""
+    seconds: float = 0.0
+    seed: int = 0
+
+    @property
+    def score(self) -> float:
+        return sum(result.score or 0.0 for result in self.results)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "part": self.part,
+            "questions": {result.question: result.to_dict() for result in self.results},
+            "notes": self.notes,
+            "problem": self.problem,
+            "seconds": round(self.seconds, 3),
+            "seed": self.seed,
+        }
+
+
+@dataclass
+class StudentResult:
+    """What came of one student's assignment."""
+
+    student: str
+    assignment: str
+    parts: list[PartResult]
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def problems(self) -> list[str]:
+        return [part.problem for part in self.parts if part.problem]
+
+    @property
+    def score(self) -> float:
+        return sum(part.score for part in self.parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "student": self.student,
+            "assignment": self.assignment,
+            "parts": [part.to_dict() for part in self.parts],
+            "environment": self.environment,
+        }
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """The form of `gradescent grade --json`: one entry a notebook."""
+        keys = ("score", "max_score", "outcome", "message")
+        return [
+            {
+                "student": self.student,
+                "assignment": self.assignment,
+                "notebook": part.part,
+                "questions": {r.question: {key: r.to_dict()[key] for key in keys} for r in part.results},
+            }
+            for part in self.parts
+        ]
+
+
+def write_durably(file: Path, text: str) -> None:
+    """Write a file so that a crash or a full disk leaves either the old content or the new one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(file)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def save(result: StudentResult, folder: Path) -> None:
+    """Write result.json into the student's autograded folder."""
+    write_durably(folder / FILE, json.dumps(result.to_dict(), indent=1, ensure_ascii=False) + "\n")

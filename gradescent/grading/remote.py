@@ -1,0 +1,246 @@
+"""The split carrier: a `student` whose functions live in a sandboxed process at the other end of a socket.
+
+Everything that arrives is checked here. A fault of the conversation (garbage, too much, too late, no answer) is the
+submission's, never the grader's.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gradescent.grading import wire
+from gradescent.grading.sandbox import Child
+from gradescent.student.failures import raise_failure
+from gradescent.student.invoke import Failure
+from gradescent.student.judging import Died, Missing, TimeLimit, Wrong
+
+START_SECONDS = 60.0  # wall clock beyond the limit: starting Python on a busy machine
+POLL_SECONDS = 0.2
+MAX_CALLBACKS = 100_000
+
+
+class Link:
+    """One conversation with a student's process."""
+
+    def __init__(self, child: Child, wall_factor: float):
+        self.child = child
+        self._wall_factor = wall_factor
+        self._deadline = 0.0
+        self.alive = True
+
+    def ask(self, header: dict[str, Any], arrays: list[np.ndarray], seconds: float) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Send a request and wait for its reply.
+
+        Args:
+            header: the request.
+            arrays: its arrays.
+            seconds: CPU seconds that the request may take; the wall clock is more generous.
+
+        Raises:
+            Died: the process ended, or answered with something that is no reply.
+            TimeLimit: no reply until the deadline.
+        """
+        if not self.alive:
+            raise Died("the process that ran the notebook has ended")
+        self._deadline = time.monotonic() + seconds * self._wall_factor + START_SECONDS
+        try:
+            return self.exchange(header, arrays)
+        except (Died, TimeLimit):
+            self.alive = False
+            raise
+
+    def exchange(self, header: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Send and receive one message within the deadline of the running request."""
+        try:
+            self.child.channel.setblocking(True)
+            self.child.channel.settimeout(max(0.1, self._deadline - time.monotonic()))
+            wire.send(self.child.channel, header, arrays)
+            return wire.receive(self._read)
+        except wire.Closed:
+            raise Died(self._how_it_ended()) from None
+        except TimeoutError:
+            raise TimeLimit("the process stopped answering") from None
+        except (wire.WireError, ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError) as error:
+            raise Died(f"the process answered with something that is no reply ({error})") from None
+
+    def _read(self, size: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < size:
+            ready, _, _ = select.select([self.child.channel], [], [], POLL_SECONDS)
+            if time.monotonic() > self._deadline:
+                raise TimeoutError
+            if not ready:
+                # A child that the student left behind may hold the socket open: the process itself must be alive.
+                if self.child.process.poll() is not None:
+                    raise wire.Closed
+                continue
+            try:
+                part = self.child.channel.recv(min(size - len(parts), 1 << 20))
+            except ConnectionError:
+                part = b""
+            if not part:
+                raise wire.Closed
+            parts += part
+        return bytes(parts)
+
+    def _how_it_ended(self) -> str:
+        code = self.child.process.wait()
+        if code in (-9, 137):
+            return "the process was killed, probably because it used too much memory"
+        return f"the process ended by itself (exit code {code}). Likely: os._exit, quit of the interpreter, or a crash in C code"
+
+
+class RemoteStudent:
+    """The `student` of the split carrier.
+
+    Args:
+        link: the conversation, the notebook's cells having run.
+        seconds: CPU seconds of a call.
+    """
+
+    def __init__(self, link: Link, seconds: float):
+        self._link, self._seconds = link, seconds
+        self.printed, self.warned, self.modified, self.seconds = "", [], [], 0.0
+
+    def has(self, name: str) -> bool:
+        return self.ask({"op": "has", "name": name}) is True
+
+    def call(self, function: str, *args: Any, **kwargs: Any) -> Any:
+        return self.invoke(function, {"name": function}, args, kwargs)
+
+    def new(self, cls: str, *args: Any, **kwargs: Any) -> RemoteHandle:
+        made = self.invoke(cls, {"name": cls}, args, kwargs)
+        if not isinstance(made, RemoteHandle):
+            raise Wrong(f"{cls}(...): came back as {type(made).__name__}, expected an object of the class {cls}.")
+        return made.named(cls)
+
+    def read(self, name: str) -> Any:
+        value = self.ask({"op": "get", "name": name})
+        return value.named(name) if isinstance(value, RemoteHandle) else value
+
+    def seed(self, seed: int) -> None:
+        self.ask({"op": "seed", "seed": seed})
+
+    def invoke(self, label: str, target: dict[str, Any], args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Call a function or method and return its value, or raise the `Stop` that says how it failed."""
+        functions: list[Callable[..., Any]] = []
+        arrays: list[np.ndarray] = []
+        stays = _staying(functions)
+        request = {
+            "op": "call",
+            **target,
+            "args": wire.encode(list(args), arrays, stays),
+            "kwargs": wire.encode(dict(kwargs), arrays, stays),
+            "seconds": self._seconds,
+        }
+        return self._conclude(label, *self._with_callbacks(request, arrays, functions, (label, args, kwargs)), args, kwargs)
+
+    def ask(self, request: dict[str, Any], value: Any = None) -> Any:
+        """A request that runs no function of the student's, beyond properties."""
+        arrays: list[np.ndarray] = []
+        if "value" in request:
+            request = {**request, "value": wire.encode(request["value"], arrays, _staying([]))}
+        label = request.get("name") or f"{request.get('label', '')}.{request.get('attribute', '')}"
+        return self._conclude(label, *self._link.ask(request, arrays, self._seconds), (), {})
+
+    def _with_callbacks(
+        self, request: dict[str, Any], arrays: list[np.ndarray], functions: list[Callable[..., Any]], call: tuple
+    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+        header, received = self._link.ask(request, arrays, self._seconds)
+        for _ in range(MAX_CALLBACKS):
+            if "callback" not in header:
+                return header, received
+            answer, sent = self._answer(header, received, functions)
+            header, received = self._link.exchange(answer, sent)
+        raise TimeLimit(f"{call[0]} called the function that it was given more than {MAX_CALLBACKS} times.")
+
+    def _answer(
+        self, header: dict[str, Any], received: list[np.ndarray], functions: list[Callable[..., Any]]
+    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Call the grader's own function that a student's code asked for."""
+        number = header["callback"]
+        if type(number) is not int or not 0 <= number < len(functions):
+            raise Died("the process asked for a function that it was not given")
+        arrays: list[np.ndarray] = []
+        try:
+            args = wire.Decoder(received, self._stands_for).decode(header.get("args"))
+            value = functions[number](*args)
+        except Exception as error:  # the arguments are the student's: what they break is told to the student
+            return {"failure": f"{type(error).__name__}: {error}"[:500]}, []
+        return {"value": wire.encode(value, arrays, _staying([]))}, arrays
+
+    def _conclude(self, label: str, header: dict[str, Any], received: list[np.ndarray], args: tuple, kwargs: dict[str, Any]) -> Any:
+        try:
+            self._note(header)
+            failure = _failure(header.get("failure"))
+            value = None if failure else wire.Decoder(received, self._stands_for).decode(header.get("value"))
+        except (wire.WireError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            raise Wrong(f"{label}: came back as something that cannot be judged ({error}).") from None
+        if failure and failure.type == "Missing":
+            raise Missing(failure.message.strip("'\""))
+        if failure:
+            raise_failure(label, failure, args, kwargs)
+        return value
+
+    def _note(self, header: dict[str, Any]) -> None:
+        self.printed = wire.clean(str(header.get("printed") or ""))
+        self.warned = [wire.clean(str(text)) for text in list(header.get("warned") or [])[:20]]
+        self.modified = [wire.clean(str(name)) for name in list(header.get("modified") or [])[:20]]
+        self.seconds = float(header.get("seconds") or 0.0)
+
+    def _stands_for(self, kind: str, content: Any) -> Any:
+        if kind == "handle" and isinstance(content, list) and len(content) == 2 and type(content[0]) is int:
+            return RemoteHandle(self, content[0], wire.clean(str(content[1])))
+        if kind == "refused":
+            raise wire.WireError(wire.clean(str(content)))
+        raise wire.WireError("the value is malformed")
+
+
+class RemoteHandle:
+    """An object that stays in the student's process."""
+
+    def __init__(self, student: RemoteStudent, number: int, type_name: str):
+        self._student, self.number, self.type_name = student, number, type_name
+        self._label = type_name
+
+    def named(self, label: str) -> RemoteHandle:
+        self._label = label
+        return self
+
+    def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        target = {"handle": self.number, "attribute": method, "label": self._label}
+        return self._student.invoke(f"{self._label}.{method}", target, args, kwargs)
+
+    def get(self, attribute: str) -> Any:
+        return self._student.ask({"op": "get", "handle": self.number, "attribute": attribute, "label": self._label})
+
+    def set(self, attribute: str, value: Any) -> None:
+        self._student.ask({"op": "set", "handle": self.number, "attribute": attribute, "label": self._label, "value": value})
+
+
+def _staying(functions: list[Callable[..., Any]]) -> Callable[[Any], dict[str, Any]]:
+    def stays(value: Any) -> dict[str, Any]:
+        if isinstance(value, RemoteHandle):
+            return {"handle": value.number}
+        if callable(value):
+            functions.append(value)
+            return {"function": len(functions) - 1}
+        raise TypeError(f"{type(value).__name__} cannot be passed to a student's function")
+
+    return stays
+
+
+def _failure(described: Any) -> Failure | None:
+    if not described:
+        return None
+    if not isinstance(described, Mapping):
+        raise ValueError("a malformed failure")
+    texts = (wire.clean(str(described.get(key, ""))) for key in ("type", "message", "where"))
+    return Failure(*texts)
+
+

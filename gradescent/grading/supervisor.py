@@ -1,0 +1,177 @@
+"""Grade one submission: run its cells in a student's process, judge its questions, keep what happened.
+
+The supervisor is trusted. It hands code and data to the student's process and takes back values, which the hidden
+tests judge here.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+from gradescent.course import Limits
+from gradescent.grading import sandbox
+from gradescent.grading.outputs import error_output, safe_outputs, trusted_outputs
+from gradescent.grading.remote import Link, RemoteStudent
+from gradescent.student.judging import Died, Outcome, Question, Questions, Result, Stop, TimeLimit, judge
+
+MAX_STARTS = 4  # processes that one notebook may use up
+
+Skipped = dict[int, Stop]
+
+
+@dataclass
+class Run:
+    """A notebook in a student's process: started when needed, and again without the cell that killed it.
+
+    Attributes:
+        notebook: what is graded; outputs are written into it.
+        skipped: cells that ended the process, by index, with what happened.
+        starts: processes used so far.
+    """
+
+    notebook: NotebookNode
+    limits: Limits
+    data: Path
+    skipped: Skipped = field(default_factory=dict)
+    starts: int = 0
+    _link: Link | None = None
+
+    def student(self) -> RemoteStudent:
+        """The student of a process in which all cells have run.
+
+        Raises:
+            Died: the notebook used up its processes.
+        """
+        while self._link is None or not self._link.alive:
+            self.close()
+            if self.starts >= MAX_STARTS:
+                raise next(iter(self.skipped.values()), Died("the process that ran the notebook ended again and again"))
+            self.starts += 1
+            self._link = Link(sandbox.start(self.data, self.limits.memory_mb), self.limits.wall_factor)
+            self._run_cells(self._link)
+        return RemoteStudent(self._link, self.limits.call_seconds)
+
+    def _run_cells(self, link: Link) -> None:
+        for index, cell in enumerate(self.notebook.cells):
+            if cell.cell_type != "code" or index in self.skipped or _is_test(cell):
+                continue
+            seconds = cell.metadata.get("gradescent", {}).get("seconds", self.limits.cell_seconds)
+            try:
+                reply, _ = link.ask({"op": "cell", "code": cell.source, "seconds": seconds}, [], seconds)
+            except (Died, TimeLimit) as stop:
+                self.skipped[index] = stop
+                cell.outputs = [error_output(stop)]
+                return
+            cell.outputs = safe_outputs(reply.get("outputs"))
+
+    def close(self) -> None:
+        if self._link is not None:
+            self._link.child.stop()
+            self._link = None
+
+
+def grade_notebook(
+    notebook: NotebookNode,
+    questions: Questions,
+    limits: Limits,
+    data: Path,
+    seed: int | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> tuple[list[Result], int]:
+    """Run a repaired notebook and judge every question of it.
+
+    Args:
+        notebook: in the source's order; its cells get their outputs, the graded ones the trusted outputs first.
+        questions: the hidden tests of the part.
+        limits: of the submission.
+        data: folder with the data that the student's code may see.
+        seed: of the tests' inputs; drawn when None.
+        progress: told what is going on.
+
+    Returns:
+        The results in the notebook's order, and the seed.
+    """
+    seed = secrets.randbits(32) if seed is None else seed
+    run = Run(notebook, limits, data)
+    results = []
+    try:
+        for cell in notebook.cells:
+            grader = cell.metadata.get("nbgrader", {})
+            if not grader.get("grade"):
+                continue
+            progress(grader["grade_id"])
+            if grader["solution"]:
+                results.append(_for_a_person(cell))
+                continue
+            result = _judge(run, questions[grader["grade_id"]], _points(cell), seed)
+            result.max_score = float(grader["points"])
+            cell.outputs = trusted_outputs(result, bool(_extra_credit(cell)))
+            results.append(result)
+    finally:
+        run.close()
+    return results, seed
+
+
+def _judge(run: Run, question: Question, points: float, seed: int) -> Result:
+    try:
+        student = run.student()
+    except Stop as stop:
+        return Result(question.name, 0.0, points, stop.outcome, str(stop))
+    try:
+        result = judge(question, student, points, seed)
+    except Exception as error:  # a test that breaks is nobody's lost points: a person decides
+        message = f"the hidden test broke on this submission ({type(error).__name__}: {error}); a person has to look"
+        return Result(question.name, None, points, Outcome.UNGRADED, message)
+    if result.outcome == Outcome.MISSING and run.skipped:
+        # The definition was in a cell that ended the process: say that rather than "not defined".
+        stop = next(iter(run.skipped.values()))
+        result.outcome, result.message = stop.outcome, f"{stop}. {result.message}"
+    return result
+
+
+def broken_tests(results: list[Result]) -> str:
+    """What a person has to look at because a test itself broke, empty when none did."""
+    broken = [result for result in results if result.outcome == Outcome.UNGRADED and result.message]
+    return "; ".join(f"{result.question}: {result.message}" for result in broken)
+
+
+def missing_results(notebook: NotebookNode, message: str) -> list[Result]:
+    """The results of a notebook that was not handed in or cannot be read: nothing reached."""
+    graded = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    return [
+        Result(cell.metadata.nbgrader.grade_id, 0.0, float(cell.metadata.nbgrader.points), Outcome.MISSING, message) for cell in graded
+    ]
+
+
+def _for_a_person(cell: NotebookNode) -> Result:
+    name, points = cell.metadata.nbgrader.grade_id, float(cell.metadata.nbgrader.points)
+    if is_untouched(cell):
+        return Result(name, 0.0, points, Outcome.NOT_ATTEMPTED, "No answer was given.")
+    return Result(name, None, points, Outcome.UNGRADED)
+
+
+def is_untouched(cell: NotebookNode) -> bool:
+    """Whether an answer still is the stub, by nbgrader's checksum of the source's stub."""
+    from nbgrader.utils import compute_checksum
+
+    return cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
+
+
+def _is_test(cell: NotebookNode) -> bool:
+    grader: dict[str, Any] = cell.metadata.get("nbgrader", {})
+    return bool(grader.get("grade")) and not grader.get("solution")
+
+
+def _points(cell: NotebookNode) -> float:
+    return float(_extra_credit(cell) or cell.metadata.nbgrader.points)
+
+
+def _extra_credit(cell: NotebookNode) -> float:
+    return float(cell.metadata.get("gradescent", {}).get("extra_credit", 0))

@@ -1,0 +1,157 @@
+"""Messages between the grader and a student's process: a JSON header with raw array bytes behind it.
+
+No pickle, no eval. Numbers, strings, lists, tuples, dicts and arrays cross; every other object stays where it is and
+crosses as a handle. The receiver checks everything: whatever arrives from a student's process is hostile until then.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+MAX_HEADER = 32 << 20  # bytes of JSON: pictures in a notebook's outputs cross as text
+MAX_ARRAYS = 512 << 20  # bytes of all arrays of a message
+MAX_DEPTH = 16
+MAX_ITEMS = 200_000
+MAX_STRING = 20_000
+DTYPES = {np.dtype(code).str for code in ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "c8", "c16")}
+
+_LENGTH = struct.Struct(">I")
+
+
+class WireError(Exception):
+    """What arrived is no message of this protocol, or is larger than it may be."""
+
+
+class Closed(Exception):
+    """The other side is gone."""
+
+
+def encode(value: Any, arrays: list[np.ndarray], stays: Callable[[Any], dict[str, Any]], depth: int = 0) -> Any:
+    """Turn a value into JSON, arrays going to `arrays`.
+
+    Args:
+        value: anything.
+        arrays: collects the arrays, in order.
+        stays: turns an object that cannot cross into the JSON that stands for it.
+        depth: nesting so far.
+    """
+    if value is None or isinstance(value, bool | str):
+        return clean(value) if isinstance(value, str) else value
+    if type(value) in (int, float):
+        return value if isinstance(value, float) or abs(value) < 2**63 else float(value)
+    if isinstance(value, np.generic) and value.dtype.str in DTYPES:
+        arrays.append(np.asarray(value))
+        return {"scalar": len(arrays) - 1}
+    if isinstance(value, np.ndarray) and value.dtype.str in DTYPES:
+        arrays.append(np.ascontiguousarray(value).reshape(value.shape))
+        return {"array": len(arrays) - 1}
+    if depth < MAX_DEPTH and type(value) in (list, tuple):
+        return {type(value).__name__: [encode(item, arrays, stays, depth + 1) for item in value]}
+    if depth < MAX_DEPTH and type(value) is dict and all(isinstance(key, str) for key in value):
+        return {"dict": {clean(key): encode(item, arrays, stays, depth + 1) for key, item in value.items()}}
+    return stays(value)
+
+
+def clean(text: str, limit: int = MAX_STRING) -> str:
+    """Text that every program can print: no lone surrogates, no control characters, not too long."""
+    text = text[:limit].encode("utf-8", "replace").decode("utf-8")
+    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)
+
+
+class Decoder:
+    """Turn the JSON of one message back into values, within the caps.
+
+    Args:
+        arrays: the arrays of the message.
+        stands_for: turns what stands for an object into the object.
+    """
+
+    def __init__(self, arrays: list[np.ndarray], stands_for: Callable[[str, Any], Any]):
+        self._arrays, self._stands_for, self._items = arrays, stands_for, 0
+
+    def decode(self, value: Any, depth: int = 0) -> Any:
+        self._items += 1
+        if depth > MAX_DEPTH or self._items > MAX_ITEMS:
+            raise WireError("the value is nested too deeply or has too many parts")
+        if isinstance(value, str):
+            return clean(value)
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if not isinstance(value, dict) or len(value) != 1:
+            raise WireError("the value is malformed")
+        (kind, content), *_ = value.items()
+        if kind in ("list", "tuple") and isinstance(content, list):
+            items = [self.decode(item, depth + 1) for item in content]
+            return items if kind == "list" else tuple(items)
+        if kind == "dict" and isinstance(content, dict):
+            return {clean(key): self.decode(item, depth + 1) for key, item in content.items()}
+        if kind in ("array", "scalar") and type(content) is int and 0 <= content < len(self._arrays):
+            array = self._arrays[content]
+            return array[()] if kind == "scalar" and array.ndim == 0 else array
+        return self._stands_for(kind, content)
+
+
+def send(channel: socket.socket, header: dict[str, Any], arrays: list[np.ndarray]) -> None:
+    """Write one message.
+
+    Raises:
+        Closed: the other side is gone.
+    """
+    described = {**header, "arrays": [[array.dtype.str, list(array.shape)] for array in arrays]}
+    body = json.dumps(described).encode()
+    try:
+        channel.sendall(_LENGTH.pack(len(body)) + body)
+        for array in arrays:
+            channel.sendall(array.tobytes())
+    except (BrokenPipeError, ConnectionError) as error:
+        raise Closed from error
+
+
+def receive(read: Callable[[int], bytes]) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """Read one message.
+
+    Args:
+        read: returns exactly as many bytes as asked for, or raises `Closed`.
+
+    Returns:
+        Header and arrays. The arrays are copies that may be written to.
+
+    Raises:
+        WireError: it is no message, or too large.
+    """
+    (length,) = _LENGTH.unpack(read(_LENGTH.size))
+    if length > MAX_HEADER:
+        raise WireError("the header is too long")
+    try:
+        header = json.loads(read(length))
+    except (ValueError, RecursionError) as error:
+        raise WireError("the header is not JSON") from error
+    if not isinstance(header, dict) or not isinstance(header.get("arrays"), list):
+        raise WireError("the header is malformed")
+    total, arrays = 0, []
+    for entry in header.pop("arrays"):
+        dtype, shape, size = _described(entry)
+        total += size
+        if total > MAX_ARRAYS:
+            raise WireError("the arrays are too large")
+        arrays.append(np.frombuffer(bytearray(read(size)), dtype=dtype).reshape(shape))
+    return header, arrays
+
+
+def _described(entry: Any) -> tuple[np.dtype, list[int], int]:
+    if not isinstance(entry, list) or len(entry) != 2:
+        raise WireError("an array is malformed")
+    code, shape = entry
+    if code not in DTYPES or not isinstance(shape, list) or len(shape) > 16:
+        raise WireError("an array has a dtype or shape that cannot cross")
+    if not all(type(n) is int and 0 <= n <= MAX_ARRAYS for n in shape):
+        raise WireError("an array has a shape that cannot be")
+    dtype = np.dtype(code)
+    return dtype, shape, math.prod(shape) * dtype.itemsize

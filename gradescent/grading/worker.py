@@ -1,0 +1,248 @@
+"""Inside a student's process: run the notebook's cells, then serve the calls of the hidden tests.
+
+Started as `python -m gradescent.grading.worker FD MEMORY_MB`. It trusts nothing to be secret: whatever it holds, the
+student's code can read. Scores never come from here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Type
+from traitlets.config import Config
+
+from gradescent.grading import wire
+from gradescent.student.direct import missing_message
+from gradescent.student.invoke import Call, Failure, cpu_limit, describe, invoke
+
+Outputs = list[dict[str, Any]]
+
+
+class Recorder:
+    """The outputs of the running cell, in the notebook format."""
+
+    def __init__(self) -> None:
+        self.outputs: Outputs = []
+
+    def stream(self, name: str, text: str) -> None:
+        last = self.outputs[-1] if self.outputs else {}
+        if last.get("output_type") == "stream" and last.get("name") == name:
+            last["text"] += text
+        else:
+            self.outputs.append({"output_type": "stream", "name": name, "text": text})
+
+
+RECORDER = Recorder()
+
+
+class Stream(io.TextIOBase):
+    """Standard output or error of a cell."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def write(self, text: str) -> int:
+        RECORDER.stream(self._name, str(text))
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+
+class ResultHook(DisplayHook):
+    """The value of a cell's last expression becomes an execute_result."""
+
+    def quiet(self) -> bool:
+        return False
+
+    def start_displayhook(self) -> None: ...
+
+    def write_output_prompt(self) -> None: ...
+
+    def write_format_data(self, format_dict: dict, md_dict: dict | None = None) -> None:
+        count = self.shell.execution_count
+        output = {"output_type": "execute_result", "execution_count": count, "data": format_dict, "metadata": md_dict or {}}
+        RECORDER.outputs.append(output)
+
+    def finish_displayhook(self) -> None: ...
+
+
+class Publisher(DisplayPublisher):
+    """`display(...)` becomes display_data."""
+
+    def publish(self, data: dict, metadata: dict | None = None, **kwargs: Any) -> None:
+        RECORDER.outputs.append({"output_type": "display_data", "data": data, "metadata": metadata or {}})
+
+    def clear_output(self, wait: bool = False) -> None:
+        RECORDER.outputs.clear()
+
+
+class Shell(InteractiveShell):
+    """IPython without a terminal: everything that a cell shows goes to the recorder."""
+
+    displayhook_class = Type(ResultHook)
+    display_pub_class = Type(Publisher)
+
+    def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
+        RECORDER.outputs.append({"output_type": "error", "ename": etype.__name__, "evalue": describe(evalue).message, "traceback": stb})
+
+    def enable_gui(self, gui: Any = None) -> None: ...
+
+
+def make_shell() -> Shell:
+    """The shell, with nothing written to disk and input() refused."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    shell = Shell.instance(config=config)
+    shell.builtin_trap.activate()
+    shell.builtin_trap.add_builtin("input", _no_input)
+    return shell
+
+
+def _no_input(prompt: str = "") -> str:
+    raise RuntimeError("input() cannot be answered while grading. Next: put the value into a variable.")
+
+
+class Worker:
+    """Answer the grader's requests one by one, until it hangs up."""
+
+    def __init__(self, channel: socket.socket, shell: Shell):
+        self._channel, self._shell = channel, shell
+        self._objects: list[Any] = []
+
+    def serve(self) -> None:
+        while True:
+            try:
+                request, arrays = wire.receive(self._read)
+            except wire.Closed:
+                return
+            self._reply(*self._answer(request, arrays))
+
+    def _answer(self, request: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], Any]:
+        if request["op"] == "cell":
+            return self._run_cell(request["code"], request["seconds"]), None
+        decode = wire.Decoder(arrays, self._stands_for).decode
+        call = self._perform(request, decode)
+        header = {
+            "failure": vars(call.failure) if call.failure else None,
+            "printed": call.printed,
+            "warned": call.warned,
+            "modified": call.modified,
+            "seconds": call.seconds,
+        }
+        return header, call.value
+
+    def _run_cell(self, code: str, seconds: float) -> dict[str, Any]:
+        RECORDER.outputs = []
+        failure = None
+        with contextlib.redirect_stdout(Stream("stdout")), contextlib.redirect_stderr(Stream("stderr")):
+            try:
+                with cpu_limit(seconds):
+                    result = self._shell.run_cell(code, store_history=True)
+                error = result.error_before_exec or result.error_in_exec
+                failure = describe(error) if error else None
+            except BaseException as error:  # what IPython lets through must not end the process
+                failure = describe(error)
+        return {"outputs": RECORDER.outputs, "failure": vars(failure) if failure else None}
+
+    def _perform(self, request: dict[str, Any], decode: Callable[[Any], Any]) -> Call:
+        try:
+            return self._operate(request, decode)
+        except (AttributeError, KeyError) as error:
+            return Call(failure=Failure("Missing", str(error)))
+        except Exception as error:
+            return Call(failure=describe(error))
+
+    def _operate(self, request: dict[str, Any], decode: Callable[[Any], Any]) -> Call:
+        op = request["op"]
+        if op == "has":
+            return Call(value=request["name"] in self._shell.user_ns)
+        if op == "seed":
+            np.random.seed(request["seed"])
+            return Call()
+        target = self._target(request)
+        if op == "call":
+            args, kwargs = decode(request["args"]), decode(request["kwargs"])
+            return invoke(target, tuple(args), kwargs, request["seconds"])
+        if op == "get":
+            return Call(value=target)
+        if op == "set":
+            setattr(self._objects[request["handle"]], request["attribute"], decode(request["value"]))
+            return Call()
+        raise ValueError(f"unknown request {op!r}")
+
+    def _target(self, request: dict[str, Any]) -> Any:
+        if "name" in request:
+            if request["name"] not in self._shell.user_ns:
+                raise KeyError(missing_message(request["name"]))
+            return self._shell.user_ns[request["name"]]
+        owner = self._objects[request["handle"]]
+        if request["op"] != "set" and not hasattr(owner, request["attribute"]):
+            raise AttributeError(missing_message(f"{request['label']}.{request['attribute']}"))
+        return getattr(owner, request["attribute"], None)
+
+    def _reply(self, header: dict[str, Any], value: Any) -> None:
+        arrays: list[np.ndarray] = []
+        header = {**header, "value": wire.encode(value, arrays, self._keep)}
+        wire.send(self._channel, header, arrays)
+
+    def _keep(self, value: Any) -> dict[str, Any]:
+        if isinstance(value, np.ndarray | np.generic):
+            return {"refused": f"an array of dtype {value.dtype}"}
+        self._objects.append(value)
+        return {"handle": [len(self._objects) - 1, type(value).__name__[:50]]}
+
+    def _stands_for(self, kind: str, content: Any) -> Any:
+        if kind == "function":
+            return lambda *args: self._call_back(content, args)
+        return self._objects[content]
+
+    def _call_back(self, number: int, args: tuple) -> Any:
+        arrays: list[np.ndarray] = []
+        header = {"callback": number, "args": wire.encode(list(args), arrays, self._keep)}
+        wire.send(self._channel, header, arrays)
+        answer, received = wire.receive(self._read)
+        if answer.get("failure"):
+            raise ValueError(answer["failure"])
+        return wire.Decoder(received, self._stands_for).decode(answer["value"])
+
+    def _read(self, size: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < size:
+            part = self._channel.recv(min(size - len(parts), 1 << 20))
+            if not part:
+                raise wire.Closed
+            parts += part
+        return bytes(parts)
+
+
+def limit_memory(megabytes: int) -> None:
+    """Bound the data memory. RLIMIT_AS would count address space that libraries reserve and never use."""
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def main() -> None:
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    channel.set_inheritable(False)
+    limit_memory(int(float(sys.argv[2])))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.argv = ["notebook"]
+    worker = Worker(channel, make_shell())
+    worker.serve()
+
+
+if __name__ == "__main__":
+    main()

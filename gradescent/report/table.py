@@ -1,0 +1,60 @@
+"""The table of a graded class, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from gradescent.grading.record import PartResult, StudentResult
+from gradescent.student.judging import Outcome
+
+MAX_REASON = 110  # characters of a reason; the whole text stands in result.json and in feedback/
+
+
+def class_table(results: Sequence[StudentResult], title: str) -> Table:
+    """One row a student: points a part, the sum, what a person has to grade, and a reason for every question that lost points."""
+    table = Table(title=escape(title), show_lines=True)
+    table.add_column("student", no_wrap=True)
+    for part in results[0].parts:
+        table.add_column(part.part.split("_")[0], justify="right", no_wrap=True)
+    table.add_column("sum", justify="right", no_wrap=True)
+    table.add_column("by a person", justify="right", no_wrap=True)
+    table.add_column("reasons", overflow="fold", ratio=1)
+    for result in sorted(results, key=lambda result: result.student):
+        waiting = sum(q.max_score for part in result.parts for q in part.results if q.score is None)
+        row = [points(part) for part in result.parts]
+        table.add_row(escape(result.student), *row, f"{result.score:g}", f"{waiting:g}", "\n".join(map(escape, reasons(result))))
+    return table
+
+
+def points(part: PartResult) -> str:
+    """Points reached by tests, of those that tests give."""
+    most = sum(result.max_score for result in part.results if result.score is not None)
+    return f"{part.score:g}/{most:g}"
+
+
+def reasons(result: StudentResult) -> list[str]:
+    """One line for each question that lost points, for each problem, and for repairs that cost none."""
+    lines = [f"! {problem}" for problem in result.problems]
+    for part in result.parts:
+        lost = [q for q in part.results if q.score is not None and q.outcome != Outcome.RIGHT]
+        if lost and all(q.outcome == Outcome.MISSING and q.message == lost[0].message for q in lost) and len(lost) == len(part.results):
+            lines.append(shorten(f"{part.part}: {lost[0].message}"))
+            continue
+        idle = [q for q in lost if q.outcome == Outcome.NOT_ATTEMPTED]
+        if idle:
+            names = ", ".join(q.question for q in idle)
+            lines.append(f"{part.part}: not attempted ({sum(q.max_score for q in idle):g} points): {names}")
+        for q in lost:
+            if q not in idle:
+                lines.append(shorten(f"{q.question} {q.score:g}/{q.max_score:g}, {q.outcome.value}: {q.message}"))
+        lines += [f"(no points lost) {note}" for note in part.notes]
+    return lines
+
+
+def shorten(text: str) -> str:
+    """One line of at most MAX_REASON characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_REASON else text[: MAX_REASON - 1].rstrip() + "…"

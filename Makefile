@@ -1,0 +1,52 @@
+# Two commands: `make grade` and `make test`. Each sets up what it needs, without root, in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup grade test lint bench build clean
+
+help:
+	@echo "make grade   set up, and grade the sample class of ps1_backprop"
+	@echo "make test    set up, and run every test"
+	@echo "make build   make the notebooks from the text in source/"
+	@echo "make lint    formatting, lint and types (what pre-commit runs)"
+	@echo "make bench   measure: training and grading, side by side"
+	@echo "make clean   remove the environment and everything that was graded"
+
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or newer is needed, $(PYTHON) is older. Remedy: make PYTHON=/path/to/python3"; exit 1; }
+	@echo "Setting up .venv (once; about a minute) ..."
+	@$(PYTHON) -m venv .venv || \
+		{ echo "Python's venv is missing. Remedy: install it (Debian, Ubuntu: python3-venv)"; rm -rf .venv; exit 1; }
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --quiet -e .
+	$(BIN)/python -m compileall -q gradescent grader_tests
+	@touch $@
+
+build: setup
+	$(BIN)/gradescent build
+
+# The sample class goes to submitted/ like any other; students who are there already are left alone.
+grade: setup
+	@$(BIN)/gradescent build
+	@$(BIN)/python -m grader_tests.sample_class submitted
+	$(BIN)/gradescent grade ps1_backprop
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/gradescent build --check
+	$(BIN)/python -m pytest
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv autograded/* feedback/* submitted/* gradebook.db* .gradescent

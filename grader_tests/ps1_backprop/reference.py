@@ -7,7 +7,7 @@ goes with the quadratic cost and a softmax output with cross-entropy.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -58,6 +58,9 @@ MISTAKES = {
     "output_prime_extra": (
         "the output layer's delta has a derivative too many: with softmax and cross-entropy it is just a − y"
     ),
+    "output_sigmoid_prime_extra": (
+        "the output layer's delta has sigmoid's derivative in it: with softmax and cross-entropy it is just a − y"
+    ),
     "hidden_prime_missing": "the hidden layers' deltas lack the derivative of the activation, σ′(z)",
     "mean": "the gradients are averaged over the mini-batch; here they are sums over its columns, without 1/m",
     "bias_mean": "the bias gradients are averaged over the mini-batch while the weight gradients are summed; sum both",
@@ -71,7 +74,7 @@ MISTAKES = {
     "old_delta": "the delta of the layer above is used without multiplying by the transposed weights on the way down",
     "transpose_missing": "the error is sent down through W; it belongs through the transposed weights, W.T @ delta",
     "relu_in_place": "dW is made with the derivative in place of a: relu or its derivative writes into its argument",
-    "target_sign": "the output error is y − a; the cost's derivative is a − y (a sign)",
+    "target_sign": "the output error is y − a; the cost's derivative is a − y swap them",
     "bias_missing": "the bias gradients are never filled in: they stay zero",
     "only_last_layer": "only the last layer's gradients are filled in: the loop over the layers stops too early",
     "first_layer_missing": "the first layer's gradients stay zero: the loop over the layers stops one too early",
@@ -158,7 +161,8 @@ class Net:
     def _output_delta(self, z: Array, a: Array, y: Array, mistake: str) -> Array:
         error = y - a if mistake == "target_sign" else a - y
         if self.output == "softmax":
-            return error * a * (1 - a) if mistake == "output_prime_extra" else error
+            extra = {"output_prime_extra": a * (1 - a), "output_sigmoid_prime_extra": sigmoid_prime(z)}
+            return error * extra.get(mistake, 1.0)
         if mistake == "output_prime_missing":
             return error
         return error * sigmoid_prime(a if mistake in ("prime_of_a", "output_prime_of_a") else z)
@@ -240,3 +244,194 @@ def fair_case(
         if no_kink and sizeable:
             return net, x, y
     raise RuntimeError(f"no fair case found for sizes {sizes}")
+
+
+# ── stochastic gradient descent ──────────────────────────────────────────────────────────────────────────────────
+
+Gradients = Callable[[Net, Array, Array], tuple[Arrays, Arrays]]
+
+# What a wrong SGD_train does, the likeliest first, and the sentence that the student reads.
+SGD_MISTAKES = {
+    "sum": "the gradients are not divided by m: back_prop returns sums over the mini-batch, the step takes their mean",
+    "no_decay": "the weight decay λW is left out",
+    "decay_over_n": "the weight decay is λW/n: here λ stands alone, not divided by the number of training examples",
+    "decay_over_m": "the weight decay is divided by m too: only the gradient is a sum, W ← W − η(dW/m + λW)",
+    "bias_decay": "the biases are decayed as well: the L2 term belongs to the weights only",
+    "decay_sign": "the weight decay has the wrong sign: it must shrink the weights, W ← W − η(dW/m + λW)",
+    "decay_without_eta": "the weight decay is not multiplied by η: W ← W − η(dW/m + λW)",
+    "decay_twice": "the weight decay is 2λW: the formula has λW",
+    "decay_half": "the weight decay is ½λW: the formula has λW",
+    "mean_twice": "the gradients are divided by m twice: once in back_prop or before, and once in the step",
+    "over_n": "the gradients are divided by the size of the training set: m is the size of the mini-batch",
+    "over_batch_size": "the last, shorter mini-batch is divided by batch_size: m is its own number of examples",
+    "bias_sum": "the bias gradients are not divided by m, the weight gradients are",
+    "ascent": "the step goes uphill (a sign): the gradient is subtracted, W ← W − η(…)",
+    "ascent_gradient": "the step goes uphill (a sign): both dW/m and λW are subtracted",
+    "bias_never": "the biases are never updated",
+    "weights_never": "the weights are never updated",
+    "last_layer_only": "only the last layer is updated",
+    "first_layer_never": "the first layer is never updated: the loop over the layers is off by one",
+    "example_by_example": "the parameters change after every single example of a mini-batch: add up the gradients of "
+    "the whole mini-batch at the same parameters first, then take one step",
+    "example_by_example_full": "every example takes a step of its own, as if batch_size were 1",
+    "first_example": "only the first example of each mini-batch counts: right for batch size one only",
+    "last_example": "only the last example of each mini-batch counts: right for batch size one only",
+    "layer_by_layer": "a layer is updated before the gradients of the others are computed: call back_prop once a "
+    "mini-batch, then update all layers with what it returned",
+    "whole_set": "batch_size is ignored: each epoch is one step over the whole training set",
+    "drop_last": "the last, shorter mini-batch is left out: the examples that remain count too",
+    "merge_last": "the last, shorter mini-batch is joined to the one before it",
+    "one_epoch": "only one epoch is run",
+    "epochs_minus_one": "one epoch too few: the loop over the epochs is off by one",
+    "epochs_plus_one": "one epoch too many: the loop over the epochs is off by one",
+    "decaying_eta": "the learning rate shrinks from epoch to epoch: η stays the same throughout",
+    "no_shuffle": "the examples are not shuffled: they come in the order of the list in every epoch",
+    "accumulated": "each epoch permutes the order of the epoch before (a list shuffled in place does that): the "
+    "permutation is applied to the original order",
+    "one_permutation": "the examples are shuffled once for all epochs: draw a new permutation at the start of each",
+    "inverse": "the permutation is applied the other way round: order[i] is the example at place i of the epoch",
+    "separate": "x and y are shuffled by two different permutations, so that inputs get others' targets",
+    "per_batch": "a new permutation is drawn for every mini-batch: draw one an epoch and cut it into slices",
+    "with_replacement": "the examples are drawn with replacement: a permutation uses each of them once an epoch",
+}
+DECAYS = (lambda epoch: 1 / (1 + epoch), *(lambda epoch, base=base: base**epoch for base in (0.5, 0.9, 0.95, 0.99)))
+
+USUAL_SEEDS = (0, 1, 2, 3, 42, 123, 1234, 2024)
+
+
+@dataclass(frozen=True)
+class Training:
+    """One call of SGD_train: the data as columns, the settings, and the seed that comes before it."""
+
+    x: Array
+    y: Array
+    epochs: int
+    eta: float
+    lam: float = 0.0
+    batch_size: int = 1
+    seed: int = 0
+
+    @property
+    def n(self) -> int:
+        return self.x.shape[1]
+
+
+def descend(net: Net, run: Training, mistake: str = "", gradients: Gradients = Net.gradients) -> Net:
+    """The network after a call of SGD_train, with one of SGD_MISTAKES made on purpose where it is named."""
+    decay = DECAYS[0] if mistake == "decaying_eta" else lambda epoch: 1.0
+    return _descend(net, run, mistake, gradients, decay)
+
+
+def descents_gone_wrong(net: Net, run: Training, gradients: Gradients = Net.gradients) -> list[tuple[Net, str]]:
+    """The network after a call of SGD_train with each of the mistakes, and the sentence that belongs to it."""
+    gone = [(descend(net, run, mistake, gradients), cause) for mistake, cause in SGD_MISTAKES.items()]
+    shrinking = SGD_MISTAKES["decaying_eta"]
+    gone += [(_descend(net, run, "decaying_eta", gradients, decay), shrinking) for decay in DECAYS[1:]]
+    seeded = "a seed is set inside SGD_train: whoever calls it sets the seed"
+    return gone + [(descend(net, replace(run, seed=seed), "", gradients), seeded) for seed in USUAL_SEEDS]
+
+
+def _descend(net: Net, run: Training, mistake: str, gradients: Gradients, decay: Callable[[int], float]) -> Net:
+    for epoch, (batches, targets) in enumerate(_epochs(run, mistake)):
+        for batch, target in zip(batches, targets, strict=True):
+            x, y = run.x[:, batch], run.y[:, target]
+            net = _step(net, x, y, run, run.eta * decay(epoch), mistake, gradients)
+    return net
+
+
+def _epochs(run: Training, mistake: str) -> list[tuple[list[Array], list[Array]]]:
+    """The mini-batches of every epoch, as indices of inputs and of targets."""
+    random = np.random.RandomState(run.seed)
+    epochs = {"one_epoch": 1, "epochs_minus_one": run.epochs - 1, "epochs_plus_one": run.epochs + 1}
+    order, kept, plan = np.arange(run.n), np.random.RandomState(run.seed).permutation(run.n), []
+    for _ in range(epochs.get(mistake, run.epochs)):
+        if mistake == "per_batch":
+            count = -(-run.n // run.batch_size)
+            batches = [random.permutation(run.n)[: run.batch_size] for _ in range(count)]
+            plan.append((batches, batches))
+            continue
+        drawn = random.randint(0, run.n, run.n) if mistake == "with_replacement" else random.permutation(run.n)
+        order = order[drawn] if mistake == "accumulated" else drawn
+        if mistake in ("one_permutation", "no_shuffle", "inverse"):
+            order = {"no_shuffle": np.arange(run.n), "inverse": np.argsort(drawn)}.get(mistake, kept)
+        target = random.permutation(run.n) if mistake == "separate" else order
+        plan.append((_slices(order, run, mistake), _slices(target, run, mistake)))
+    return plan
+
+
+def _slices(order: Array, run: Training, mistake: str) -> list[Array]:
+    size = run.n if mistake == "whole_set" else run.batch_size
+    slices = [order[start : start + size] for start in range(0, run.n, size)]
+    if len(slices) > 1 and len(slices[-1]) < size:
+        if mistake == "drop_last":
+            return slices[:-1]
+        if mistake == "merge_last":
+            return [*slices[:-2], np.concatenate(slices[-2:])]
+    return slices
+
+
+def _step(net: Net, x: Array, y: Array, run: Training, eta: float, mistake: str, gradients: Gradients) -> Net:
+    m = x.shape[1]
+    if mistake in ("example_by_example", "example_by_example_full"):
+        for column in range(m):
+            share = eta / m if mistake == "example_by_example" else eta
+            net = _move(net, gradients(net, x[:, [column]], y[:, [column]]), 1, run, share, "")
+        return net
+    if mistake == "layer_by_layer":
+        for layer in range(len(net.weights)):
+            moved = _move(net, gradients(net, x, y), m, run, eta, "")
+            weights = [moved.weights[k] if k == layer else w for k, w in enumerate(net.weights)]
+            biases = [moved.biases[k] if k == layer else b for k, b in enumerate(net.biases)]
+            net = Net(weights, biases, net.hidden, net.output)
+        return net
+    if mistake in ("first_example", "last_example"):
+        column = [0] if mistake == "first_example" else [m - 1]
+        return _move(net, gradients(net, x[:, column], y[:, column]), 1, run, eta, "")
+    return _move(net, gradients(net, x, y), m, run, eta, mistake)
+
+
+def _move(net: Net, gradients: tuple[Arrays, Arrays], m: int, run: Training, eta: float, mistake: str) -> Net:
+    """The parameters after one step with the gradients of one mini-batch."""
+    share = {"sum": 1.0, "mean_twice": 1 / m**2, "over_n": 1 / run.n, "over_batch_size": 1 / run.batch_size}
+    weight_share = bias_share = share.get(mistake, 1 / m)
+    if mistake == "bias_sum":
+        bias_share = 1.0
+    decays = {"no_decay": 0.0, "decay_over_n": 1 / run.n, "decay_over_m": 1 / m, "decay_sign": -1.0}
+    decays |= {"decay_without_eta": 1 / eta, "decay_twice": 2.0, "decay_half": 0.5, "ascent_gradient": -1.0}
+    decay = run.lam * decays.get(mistake, 1.0)
+    bias_decay = run.lam if mistake == "bias_decay" else 0.0
+    eta = -eta if mistake in ("ascent", "ascent_gradient") else eta
+    dW, db = gradients
+    weights = [w - eta * (g * weight_share + decay * w) for w, g in zip(net.weights, dW, strict=True)]
+    biases = [b - eta * (g * bias_share + bias_decay * b) for b, g in zip(net.biases, db, strict=True)]
+    count = len(weights)
+    still = {"bias_never": (0, count), "weights_never": (count, 0), "first_layer_never": (1, 1)}
+    weights_kept, biases_kept = {**still, "last_layer_only": (count - 1, count - 1)}.get(mistake, (0, 0))
+    kept_weights, kept_biases = net.weights[:weights_kept], net.biases[:biases_kept]
+    return Net([*kept_weights, *weights[weights_kept:]], [*kept_biases, *biases[biases_kept:]], net.hidden, net.output)
+
+
+def dropout_gradients(net: Net, x: Array, y: Array, forward: Arrays, back: Arrays) -> tuple[list[Array], list[Array]]:
+    """Back-propagation with one factor an activation of every hidden layer, on the way forward and on the way back.
+
+    Args:
+        net: the network.
+        x, y: columns.
+        forward: factors of the activations of each hidden layer, mask / keep_prob where dropout is right.
+        back: factors of the errors of each hidden layer, the same where dropout is right.
+    """
+    activation, prime = ACTIVATIONS[net.hidden]
+    zs, activations = [], [x]
+    for layer, (w, b) in enumerate(zip(net.weights[:-1], net.biases[:-1], strict=True)):
+        zs.append(w @ activations[-1] + b)
+        activations.append(forward[layer] * activation(zs[-1]))
+    last = Net(net.weights[-1:], net.biases[-1:], net.hidden, net.output)
+    top_dW, top_db = last.gradients(activations[-1], y)
+    z = last.forward(activations[-1])[0][0]
+    delta = last._output_delta(z, last._output(z), y, "")
+    dW, db = list(top_dW), list(top_db)
+    for layer in range(len(net.weights) - 2, -1, -1):
+        delta = back[layer] * (net.weights[layer + 1].T @ delta) * prime(zs[layer])
+        dW.insert(0, delta @ activations[layer].T)
+        db.insert(0, delta.sum(axis=1, keepdims=True))
+    return dW, db

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 STYLES = (("o", "-"), ("s", "--"), ("^", "-."), ("D", ":"), ("v", "-"))
 
@@ -107,6 +108,65 @@ def network(sizes: Sequence[int]) -> Axes:
         name = "input" if layer == 0 else "output" if layer == len(sizes) - 1 else f"hidden {layer}"
         axes.text(layer, -max(sizes) / 2 - 0.2, f"{name}\n{sizes[layer]}", ha="center", va="top", fontsize=9)
     axes.set(xlim=(-0.4, len(sizes) - 0.6), ylim=(-max(sizes) / 2 - 1.2, max(sizes) / 2 + 1.2))
+    axes.axis("off")
+    plt.show()
+    return axes
+
+
+def regions(forward: Callable[[np.ndarray], np.ndarray], x: np.ndarray, y: np.ndarray, title: str) -> Axes:
+    """Shade the plane by the class that a network gives each place, and scatter the examples over it.
+
+    Args:
+        forward: from columns (2, m) to output activations (classes, m), such as `net.forward_prop`.
+        x: (m, 2) features.
+        y: (m,) class numbers.
+        title: of the plot.
+
+    Returns:
+        The axes.
+    """
+    _, axes = plt.subplots(figsize=(4, 4))
+    side = np.linspace(-1.1, 1.1, 111) * np.abs(x).max()
+    places = np.array(np.meshgrid(side, side)).reshape(2, -1)
+    classes = np.argmax(forward(places), axis=0).reshape(len(side), len(side))
+    levels = np.arange(classes.max() + 2) - 0.5
+    axes.contourf(side, side, classes, levels=levels, alpha=0.25, colors=[f"C{i}" for i in range(len(levels) - 1)])
+    axes.contour(side, side, classes, levels=levels[1:-1], colors="black", linewidths=1)
+    for label, (marker, _) in zip(np.unique(y), STYLES, strict=False):
+        axes.scatter(*x[y == label].T, marker=marker, s=14, color=f"C{label}", label=f"class {label}")
+    axes.set(xlabel="$x_1$", ylabel="$x_2$", title=title, aspect="equal")
+    axes.legend(loc="upper right")
+    plt.show()
+    return axes
+
+
+def mini_batches(order: Sequence[int], batch_size: int) -> Axes:
+    """Draw how the order of one epoch is cut into mini-batches.
+
+    Args:
+        order: indices of the training examples in the order of this epoch.
+        batch_size: examples a mini-batch; the last may be shorter.
+
+    Returns:
+        The axes.
+    """
+    _, axes = plt.subplots(figsize=(0.62 * len(order) + 1.2, 2.1))
+    for place, index in enumerate(order):
+        batch = place // batch_size
+        gap = 0.5 * batch
+        hatch = ("", "///", "...", "xxx")[batch % 4]
+        box = {"edgecolor": "black", "alpha": 0.35, "hatch": hatch}
+        axes.add_patch(Rectangle((place, 1.6), 1, 0.8, facecolor="white", edgecolor="0.5"))
+        axes.add_patch(Rectangle((place + gap, 0), 1, 0.8, facecolor=f"C{batch % 10}", **box))
+        axes.text(place + 0.5, 2.0, str(place), ha="center", va="center", color="0.4")
+        white = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "none"}
+        axes.text(place + gap + 0.5, 0.4, str(index), ha="center", va="center", bbox=white)
+    for batch, start in enumerate(range(0, len(order), batch_size)):
+        m = min(batch_size, len(order) - start)
+        axes.text(start + m / 2 + 0.5 * batch, -0.25, f"step {batch + 1}\nm = {m}", ha="center", va="top", fontsize=9)
+    axes.text(-0.2, 2.0, "train", ha="right", va="center")
+    axes.text(-0.2, 0.4, "this epoch", ha="right", va="center")
+    axes.set(xlim=(-2.2, len(order) + 0.5 * (len(order) // batch_size) + 0.2), ylim=(-1.2, 2.5))
     axes.axis("off")
     plt.show()
     return axes

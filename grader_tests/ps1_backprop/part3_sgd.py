@@ -1,0 +1,597 @@
+"""Hidden tests of part 3: stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from grader_tests.ps1_backprop.reference import (
+    Array,
+    Arrays,
+    Gradients,
+    Net,
+    Training,
+    descend,
+    descents_gone_wrong,
+    dropout_gradients,
+    random_batch,
+    random_net,
+)
+from gradescent.student import datasets
+from gradescent.student.compare import (
+    Suspect,
+    check_array,
+    check_sequence,
+    check_unmodified,
+    compare,
+    relative_error,
+    wrong,
+)
+from gradescent.student.judging import Handle, Questions, Student
+from gradescent.student.visible.ps1_backprop.part3_sgd import THRESHOLDS, check_accuracy, check_trained_network
+
+questions = Questions()
+
+TOLERANCE = 1e-8  # of the change of the parameters: rounding gives below 1e-12, float32 between 1e-7 and 1e-5
+SIGMAS = 5  # a right dropout falls outside by chance once in two million times
+
+# ── SGD_train ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@questions("sgd_train", weight=2, needs=("Network",))
+def one_step_over_everything(student: Student, rng: np.random.Generator) -> None:
+    for batch_size in (6, 50):
+        net, run = _case(rng, [3, 4, 2], 6, epochs=1, batch_size=batch_size)
+        check_training(student, net, run)
+
+
+@questions("sgd_train", weight=2, needs=("Network",))
+def steps_of_one_example(student: Student, rng: np.random.Generator) -> None:
+    net, run = _case(rng, [3, 4, 2], 5, epochs=2, batch_size=1, alike=True)
+    check_training(student, net, run)
+
+
+@questions("sgd_train", weight=3, needs=("Network",))
+def slices_of_the_training_set(student: Student, rng: np.random.Generator) -> None:
+    """All examples are the same here, so that the order plays no part."""
+    for n, batch_size in ((6, 3), (7, 3), (11, 4)):
+        net, run = _case(rng, [4, 3, 2], n, epochs=int(rng.integers(2, 5)), batch_size=batch_size, alike=True)
+        check_training(student, net, run)
+
+
+@questions("sgd_train", weight=3, needs=("Network",))
+def order_of_the_examples(student: Student, rng: np.random.Generator) -> None:
+    for n, batch_size, epochs in ((8, 1, 1), (9, 3, 1), (9, 3, 3), (6, 1, 4)):
+        net, run = _case(rng, [3, 4, 2], n, epochs, batch_size)
+        check_training(student, net, run)
+
+
+@questions("sgd_train", weight=2, needs=("Network",))
+def weight_decay(student: Student, rng: np.random.Generator) -> None:
+    """One mini-batch an epoch: the order plays no part, nor does the size of the last one."""
+    for epochs in (1, 3):
+        net, run = _case(rng, [3, 5, 2], 6, epochs, batch_size=6, lam=float(rng.uniform(0.05, 0.2)))
+        check_training(student, net, run)
+
+
+@questions("sgd_train", weight=1, needs=("Network",))
+def every_kind_of_network(student: Student, rng: np.random.Generator) -> None:
+    for sizes, hidden, output in (([3, 4, 3, 2], "tanh", "softmax"), ([4, 3], "sigmoid", "softmax")):
+        net, run = _case(rng, sizes, 5, epochs=2, batch_size=5, kinds=(hidden, output))
+        check_training(student, net, run)
+
+
+@questions("sgd_train", weight=1, needs=("Network",))
+def leaves_nothing_behind(student: Student, rng: np.random.Generator) -> None:
+    """The training list stays as it was, and a second call starts from the parameters that the first one left."""
+    net, run = _case(rng, [3, 4, 2], 5, epochs=2, batch_size=5, lam=0.1)
+    handle = student_net(student, net)
+    _train(student, handle, run)
+    check_unmodified("SGD_train", student.modified, ("train",))
+    halfway = _parameters(handle, net)
+    second = replace(run, seed=run.seed + 1)
+    _train(student, handle, second)
+    check_change(student, handle, halfway, second, "a second call of ")
+
+
+def check_training(student: Student, net: Net, run: Training) -> None:
+    """One call of SGD_train against the steps that it must take."""
+    handle = student_net(student, net)
+    _train(student, handle, run)
+    check_change(student, handle, net, run)
+
+
+def check_change(student: Student, handle: Handle, net: Net, run: Training, which: str = "") -> None:
+    """The change of the parameters since `net`, with true gradients or, if that fails, with the student's own.
+
+    A wrong back_prop is a mistake of part 2. It costs no points here.
+    """
+    got = _change(net, _parameters(handle, net))
+    if relative_error(_flat(got), _flat(_change(net, descend(net, run)))) <= TOLERANCE:
+        return
+    gradients = _gradients(student, net, run)
+    expected = _change(net, descend(net, run, gradients=gradients))
+    if relative_error(_flat(got), _flat(expected)) <= TOLERANCE:
+        return
+    gone_wrong = [(_change(net, end), cause) for end, cause in descents_gone_wrong(net, run, gradients)]
+    raise_difference(f"by {which}{_call(run)}", got, expected, gone_wrong)
+
+
+def raise_difference(by: str, got: Changes, expected: Changes, gone_wrong: list[tuple[Changes, str]]) -> None:
+    """Show the first tensor that is wrong, with a cause that explains all of them."""
+    different = [(change, cause) for change, cause in gone_wrong if not _close(change, expected)]
+    fitting = [(change, cause) for change, cause in different if _close(change, got)]
+    if _close(got, expected):
+        fitting = [(got, "right to single precision only: a float32 in between keeps seven digits")]
+    for name in got:
+        suspects = [Suspect(change[name], cause) for change, cause in fitting or different]
+        what = f"the change of {name} {by}"
+        compare(what, got[name], expected[name], suspects, TOLERANCE, NEXT_STEP)
+
+
+NEXT_STEP = "write the parameters before and after one step with two examples, and compare with the formula by hand"
+Changes = dict[str, Array]
+
+
+def _close(a: Changes, b: Changes) -> bool:
+    return relative_error(_flat(a), _flat(b)) <= 1e-6
+
+
+def _flat(changes: Changes) -> Array:
+    return np.concatenate([array.ravel() for array in changes.values()])
+
+
+def _change(before: Net, after: Net) -> Changes:
+    """By how much every tensor moved, the weights of all layers first."""
+    weights = {f"weights[{i}]": b - a for i, (a, b) in enumerate(zip(before.weights, after.weights, strict=True))}
+    biases = {f"biases[{i}]": b - a for i, (a, b) in enumerate(zip(before.biases, after.biases, strict=True))}
+    return weights | biases
+
+
+def student_net(student: Student, net: Net, cls: str = "Network", **kwargs: Any) -> Handle:
+    """The student's network of the same kinds, with the grader's parameters set."""
+    handle = student.new(cls, net.sizes, hidden=net.hidden, output=net.output, **kwargs)
+    _set(handle, net)
+    return handle
+
+
+def _set(handle: Handle, net: Net) -> None:
+    handle.set("weights", [w.copy() for w in net.weights])
+    handle.set("biases", [b.copy() for b in net.biases])
+
+
+def _train(student: Student, handle: Handle, run: Training) -> None:
+    pairs = _pairs(run.x, run.y)
+    student.seed(run.seed)
+    settings = {"lam": run.lam, "verbose": False, "batch_size": run.batch_size}
+    handle.call("SGD_train", pairs, run.epochs, run.eta, **settings)
+
+
+def _call(run: Training) -> str:
+    settings = f"epochs={run.epochs}, eta={run.eta:.3g}, lam={run.lam:.3g}, batch_size={run.batch_size}"
+    return f"SGD_train(<{run.n} examples>, {settings})"
+
+
+def _parameters(handle: Handle, net: Net) -> Net:
+    """The student's parameters as they are now, in the shapes that the network has."""
+    arrays: dict[str, list[Array]] = {}
+    for name, before in (("weights", net.weights), ("biases", net.biases)):
+        values = check_sequence(f"{name} after SGD_train", handle.get(name), len(before))
+        arrays[name] = [
+            check_array(f"{name}[{layer}] after SGD_train", value, old.shape)
+            for layer, (value, old) in enumerate(zip(values, before, strict=True))
+        ]
+    return Net(arrays["weights"], arrays["biases"], net.hidden, net.output)
+
+
+def _gradients(student: Student, net: Net, run: Training) -> Gradients:
+    """True gradients where the student's back_prop returns those, else the student's own."""
+    handle = student_net(student, net)
+
+    def own(at: Net, x: Array, y: Array) -> tuple[Arrays, Arrays]:
+        _set(handle, at)
+        dW, db = check_sequence("back_prop's return value (dW_list, db_list)", handle.call("back_prop", x, y), 2)
+        return _shaped("dW", dW, at.weights), _shaped("db", db, at.biases)
+
+    dW, db = own(net, run.x, run.y)
+    true_dW, true_db = net.gradients(run.x, run.y)
+    pairs = zip([*dW, *db], [*true_dW, *true_db], strict=True)
+    return Net.gradients if all(relative_error(a, b) <= 1e-9 for a, b in pairs) else own
+
+
+def _shaped(name: str, gradients: Any, parameters: Arrays) -> list[Array]:
+    """The student's gradients; SGD_train cannot work with any that do not fit the parameters."""
+    values = check_sequence(f"{name}_list of back_prop", gradients, len(parameters))
+    pairs = enumerate(zip(values, parameters, strict=True))
+    return [check_array(f"{name}[{layer}] of back_prop", value, p.shape) for layer, (value, p) in pairs]
+
+
+def _case(
+    rng: np.random.Generator,
+    sizes: list[int],
+    n: int,
+    epochs: int,
+    batch_size: int,
+    lam: float = 0.0,
+    alike: bool = False,
+    kinds: tuple[str, str] = ("sigmoid", "sigmoid"),
+) -> tuple[Net, Training]:
+    """A network and a training run that moves every parameter; with `alike` all examples are the same one."""
+    for _ in range(1000):
+        net = random_net(rng, sizes, *kinds)
+        x, y = random_batch(rng, sizes, n)
+        if alike:
+            x, y = np.repeat(x[:, :1], n, axis=1), np.repeat(y[:, :1], n, axis=1)
+        run = Training(x, y, epochs, float(rng.uniform(0.5, 1.5)), lam, batch_size, int(rng.integers(2**31 - 1)))
+        changes = _change(net, descend(net, run))
+        if all(np.linalg.norm(change) > 1e-2 for change in changes.values()):
+            return net, run
+    raise RuntimeError(f"no training run found for sizes {sizes}")
+
+
+def _pairs(x: Array, y: Array) -> list[tuple[Array, Array]]:
+    return [(x[:, [i]], y[:, [i]]) for i in range(x.shape[1])]
+
+
+# ── history ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@questions("history", weight=2, needs=("Network",))
+def accuracy_after_every_epoch(student: Student, rng: np.random.Generator) -> None:
+    """One mini-batch an epoch, so that a wrong order of the examples plays no part."""
+    net, run, test = _lively_case(rng)
+    pairs, test_pairs = _pairs(run.x, run.y), _pairs(*test)
+    expected: dict[str, list[float]] = {"acc_train_array": [], "acc_test_array": []}
+    for epochs in range(run.epochs + 1):
+        handle = student_net(student, net)
+        if epochs:
+            _train(student, handle, replace(run, epochs=epochs))
+        expected["acc_train_array"].append(_accuracy(handle, pairs))
+        expected["acc_test_array"].append(_accuracy(handle, test_pairs))
+    handle = student_net(student, net)
+    _train_and_record(student, handle, net, run, verbose=False, test=test_pairs)
+    both = list(expected.values())
+    for name, (own, other) in zip(expected, (both, both[::-1]), strict=True):
+        got = check_sequence(
+            f"{name} after {run.epochs} epochs", handle.get(name), run.epochs, _count(handle, name, run)
+        )
+        what = f"{name} of {run.epochs} epochs (n = {run.n if name == 'acc_train_array' else len(test_pairs)})"
+        compare(what, got, own[1:], _history_suspects(own, other, len(pairs)), next_step=HISTORY_STEP)
+
+
+HISTORY_STEP = (
+    "after every epoch append self.evaluate(train) to acc_train_array and self.evaluate(test) to acc_test_array"
+)
+
+
+@questions("history", weight=1, needs=("Network",))
+def starts_afresh_in_each_call(student: Student, rng: np.random.Generator) -> None:
+    net, run, test = _lively_case(rng)
+    pairs, test_pairs = _pairs(run.x, run.y), _pairs(*test)
+    handle = student_net(student, net)
+    _train_and_record(student, handle, net, run, verbose=False, test=test_pairs)
+    second = replace(run, epochs=2)
+    _train_and_record(student, handle, net, second, verbose=False, test=test_pairs)
+    for name, data in (("acc_train_array", pairs), ("acc_test_array", test_pairs)):
+        values = handle.get(name)
+        cause = "the array still holds the values of the first call: empty it at the start of each call"
+        got = check_sequence(f"{name} after a second call with 2 epochs", values, 2, cause)
+        compare(f"the last entry of {name}", got[-1], _accuracy(handle, data), next_step=HISTORY_STEP)
+
+
+@questions("history", weight=1, needs=("Network",))
+def speaks_only_when_verbose(student: Student, rng: np.random.Generator) -> None:
+    net, run, test = _lively_case(rng)
+    pairs, run = _pairs(run.x, run.y), replace(run, epochs=60, eta=0.5)
+    handle = student_net(student, net)
+    printed = _train_and_record(student, handle, net, run, verbose=True, test=None)
+    if not printed.strip():
+        raise wrong("SGD_train(..., epochs=60, verbose=True)", "prints nothing", "", "print a line once in ten epochs")
+    got = check_sequence("acc_train_array of 60 epochs with verbose=True", handle.get("acc_train_array"), 60)
+    compare("the last entry of acc_train_array", got[-1], _accuracy(handle, pairs), next_step=HISTORY_STEP)
+    _demand_empty(handle, "acc_test_array", "without a test set")
+    handle = student_net(student, net)
+    printed = _train_and_record(student, handle, net, run, verbose=False, test=None)
+    _demand_silence(printed, "test=None")
+    _demand_empty(handle, "acc_train_array", "with verbose=False and no test set")
+    _demand_empty(handle, "acc_test_array", "without a test set")
+    _demand_silence(_train_and_record(student, handle, net, run, verbose=False, test=_pairs(*test)), "a test set")
+
+
+def _demand_silence(printed: str, test: str) -> None:
+    if printed:
+        line = printed.strip().split("\n")[0][:60]
+        raise wrong(
+            f"SGD_train(..., verbose=False) with {test}", f"prints {line!r}", "a print outside `if verbose:`", ""
+        )
+
+
+def _demand_empty(handle: Handle, name: str, when: str) -> None:
+    what = f"{name} {when}"
+    check_sequence(
+        what, handle.get(name), 0, "it is filled although nobody asked: evaluating costs time in every epoch"
+    )
+
+
+def _train_and_record(
+    student: Student, handle: Handle, net: Net, run: Training, verbose: bool, test: list | None
+) -> str:
+    """Train with the arrays switched on, and return what was printed. A network that did not learn has no history."""
+    before = _parameters(handle, net)
+    student.seed(run.seed)
+    settings = {"lam": run.lam, "verbose": verbose, "test": test, "batch_size": run.batch_size}
+    handle.call("SGD_train", _pairs(run.x, run.y), run.epochs, run.eta, **settings)
+    printed = student.printed
+    if not np.linalg.norm(_flat(_change(before, _parameters(handle, net)))) > 0:
+        raise wrong(
+            "SGD_train", "changes no parameter, so there is no progress to record", "", "get sgd_train right first"
+        )
+    return printed
+
+
+def _accuracy(handle: Handle, data: list[tuple[Array, Array]]) -> float:
+    """By the student's own evaluate: a mistake in it belongs to part 2."""
+    return float(check_array("evaluate", handle.call("evaluate", data), ()))
+
+
+def _history_suspects(own: list[float], other: list[float], n: int) -> list[Suspect]:
+    after = np.array(own[1:])
+    return [
+        Suspect(own[:-1], "it is measured before the epoch: append after the last mini-batch of the epoch"),
+        Suspect(other[1:], "train and test are mixed up: each array has its own data"),
+        Suspect(np.full(len(after), after[-1]), "every entry is the accuracy at the end: measure after every epoch"),
+        Suspect(100 * after, "it is in per cent: between 0 and 1 is asked for"),
+        Suspect(n * after, "it counts the right ones: a fraction between 0 and 1 is asked for"),
+        Suspect(1 - after, "it is the error rate: accuracy is the fraction that is right"),
+    ]
+
+
+def _count(handle: Handle, name: str, run: Training) -> str:
+    """Why the number of entries may be wrong."""
+    values = handle.get(name)
+    length = len(values) if isinstance(values, list | tuple | np.ndarray) else -1
+    causes = {
+        0: "it is never filled, or only when verbose: with a test set it is filled too",
+        1: "it holds one value for all epochs: append after every epoch",
+        run.epochs + 1: "the accuracy before the first epoch is there too: append after each epoch only",
+        run.epochs - 1: "the last epoch is missing",
+    }
+    return causes.get(length, "one entry an epoch, neither more often nor now and then only")
+
+
+def _lively_case(rng: np.random.Generator) -> tuple[Net, Training, tuple[Array, Array]]:
+    """A run in which the accuracy on both sets changes in every epoch, so that no value stands for another."""
+    for _ in range(5000):
+        net = random_net(rng, [3, 6, 3])
+        x, y = random_batch(rng, [3, 6, 3], 31)
+        test = random_batch(rng, [3, 6, 3], 23)
+        run = Training(x, y, 4, float(rng.uniform(4, 12)), 0.0, 31, int(rng.integers(2**31 - 1)))
+        ends = [net, *(descend(net, replace(run, epochs=epochs)) for epochs in range(1, 5))]
+        hits = [[_hits(end, x, y) for end in ends], [_hits(end, *test) for end in ends]]
+        if all(len(set(values)) == len(values) for values in hits):
+            return net, run, test
+    raise RuntimeError("no run with changing accuracies found")
+
+
+def _hits(net: Net, x: Array, y: Array) -> float:
+    return float(np.mean(net.predict(x).argmax(axis=0) == y.argmax(axis=0)))
+
+
+# ── The two trained networks ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _reaches(network: str, data: str, sizes: list[int], level: int) -> Callable[[Student, np.random.Generator], None]:
+    """A check that asks for one threshold: the images go to the student in random order, the labels stay here."""
+
+    def run(student: Student, rng: np.random.Generator) -> None:
+        handle = check_trained_network(student, network, sizes)
+        dataset = datasets.load(data)
+        order = rng.permutation(len(dataset.x_test))
+        scores = handle.call("forward_prop", dataset.x_test[order].T.copy())
+        check_accuracy(network, scores, dataset.y_test[order], THRESHOLDS[data, dataset.stand_in], level)
+
+    run.__name__ = f"accuracy_{level + 1}"
+    return run
+
+
+for _level in range(3):
+    questions("train_toy", needs=("toy_network",))(_reaches("toy_network", "tiny_toy", [2, 30, 2], _level))
+for _level in range(5):
+    questions("train_mnist", needs=("mnist_network",))(_reaches("mnist_network", "tiny_mnist", [196, 30, 10], _level))
+
+
+# ── dropout ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@questions("dropout", needs=("DropoutNetwork",))
+def kept_neurons_are_scaled(student: Student, rng: np.random.Generator) -> None:
+    """With output weights of zero the output's error does not depend on the masks, so the last dW shows them."""
+    keep, sizes = float(rng.uniform(0.4, 0.8)), [3, 60, 2]
+    net = random_net(rng, sizes, "sigmoid", str(rng.choice(["sigmoid", "softmax"])))
+    net = Net([net.weights[0], np.zeros((2, 60))], net.biases, net.hidden, net.output)
+    x, y = random_batch(rng, sizes, 1)
+    dW, db = _dropped_gradients(student_net(student, net, "DropoutNetwork", keep_prob=keep), net, x, y)
+    plain_dW, plain_db = net.gradients(x, y)
+    hint = "the output layer is never dropped: masks belong to the hidden layers only"
+    halves = [Suspect(plain_db[1] * mask / c, hint) for mask in ([[1], [0]], [[0], [1]], [[0], [0]]) for c in (1, keep)]
+    compare(f"db[1] with keep_prob={keep:.2f} and output weights 0", db[1], plain_db[1], halves, next_step=hint)
+    mask = np.any(dW[1] != 0, axis=0)
+    _demand_drops(mask, keep)
+    suspects = [
+        Suspect(
+            plain_dW[1] * mask, "the kept activations are not divided by keep_prob: inverted dropout does that here"
+        ),
+        Suspect(plain_dW[1] * mask * keep, "the kept activations are multiplied by keep_prob: divide by it"),
+        Suspect(plain_dW[1] * mask / keep**2, "the kept activations are divided by keep_prob twice"),
+        Suspect(
+            plain_dW[1] * mask / (1 - keep), "the kept activations are divided by 1 − keep_prob: divide by keep_prob"
+        ),
+    ]
+    what = f"dW[1] of the kept neurons with keep_prob={keep:.2f} and output weights 0"
+    compare(what, dW[1], plain_dW[1] * mask / keep, suspects, next_step="multiply each activation by mask / keep_prob")
+
+
+@questions("dropout", needs=("DropoutNetwork",))
+def gradients_follow_the_masks(student: Student, rng: np.random.Generator) -> None:
+    for kinds in (("sigmoid", "softmax"), ("tanh", "sigmoid")):
+        _check_one_hidden_layer(student, rng, kinds)
+        _check_deep(student, rng, kinds)
+
+
+@questions("dropout", needs=("DropoutNetwork",))
+def masks_are_drawn_anew(student: Student, rng: np.random.Generator) -> None:
+    """Every call and every example has a mask of its own, and the right fraction is kept."""
+    m, keep = 8, float(rng.uniform(0.4, 0.8))
+    net = random_net(rng, [3, 60, m])
+    # With these outputs and targets the last delta is the unit matrix: row k of the last dW shows example k's mask.
+    net = Net([net.weights[0], np.zeros((m, 60))], [net.biases[0], np.zeros((m, 1))])
+    x, y = rng.normal(size=(3, m)), 0.5 - 4 * np.eye(m)
+    handle = student_net(student, net, "DropoutNetwork", keep_prob=keep)
+    first, second = (_dropped_gradients(handle, net, x, y)[0][1] != 0 for _ in range(2))
+    _demand_drops(first, keep)
+    if np.array_equal(first, second):
+        raise wrong(
+            "back_prop called twice", "drops the same neurons", "the masks are drawn once, or a seed is set", ""
+        )
+    masks = {tuple(mask) for mask in first}
+    if len(masks) == 1:
+        cause = "one mask serves the whole mini-batch: draw a mask of the shape of the activations"
+        raise wrong(f"back_prop of {m} examples", "drops the same neurons for all of them", cause)
+    if len(masks) < m:
+        raise wrong(f"back_prop of {m} examples", f"uses {len(masks)} different masks", "", "draw one for each example")
+    _demand_drops(np.concatenate([first, second]), keep)
+
+
+@questions("dropout", needs=("DropoutNetwork",))
+def forward_prop_drops_nothing(student: Student, rng: np.random.Generator) -> None:
+    keep = 0.5
+    net, x, y = _one_at_a_time(rng, 4, 40, ("tanh", "softmax"))
+    handle = _dropping(student, net, x, y, keep)
+    plain = net.predict(x)
+    scaled = Net([net.weights[0], net.weights[1] * keep], net.biases, net.hidden, net.output)
+    cause = "forward_prop is scaled by keep_prob: inverted dropout has done that in back_prop already"
+    step = "forward_prop uses every neuron, whatever keep_prob is: neither masks nor factors"
+    for time in ("", ", called again"):
+        got = handle.call("forward_prop", x)
+        compare(
+            f"forward_prop with keep_prob={keep}{time}", got, plain, [Suspect(scaled.predict(x), cause)], next_step=step
+        )
+
+
+@questions("dropout", needs=("DropoutNetwork",))
+def nothing_without_keep_prob(student: Student, rng: np.random.Generator) -> None:
+    net, x, y = _one_at_a_time(rng, 5, 40, ("sigmoid", "sigmoid"))
+    _dropping(student, net, x, y, 0.5)
+    dW, db = _dropped_gradients(student_net(student, net, "DropoutNetwork", keep_prob=None), net, x, y)
+    expected_dW, expected_db = net.gradients(x, y)
+    step = "with keep_prob=None return super().back_prop(x, y)"
+    for layer in range(2):
+        compare(f"dW[{layer}] with keep_prob=None", dW[layer], expected_dW[layer], next_step=step)
+        compare(f"db[{layer}] with keep_prob=None", db[layer], expected_db[layer], next_step=step)
+
+
+def _check_one_hidden_layer(student: Student, rng: np.random.Generator, kinds: tuple[str, str]) -> None:
+    """A mini-batch in which each example has an input of its own: column k of dW[0] shows the mask of example k."""
+    keep = float(rng.uniform(0.4, 0.8))
+    net, x, y = _one_at_a_time(rng, 4, 40, kinds)
+    dW, db = _dropped_gradients(student_net(student, net, "DropoutNetwork", keep_prob=keep), net, x, y)
+    mask = _masks_of_examples(dW[0])
+    if mask.all():
+        cause = (
+            "the error is not masked on its way back: a dropped neuron gets no gradient" if not np.all(dW[1]) else ""
+        )
+        raise wrong(
+            f"dW[0] with keep_prob={keep:.2f}", "has no zeros", cause, "multiply delta by the same mask / keep_prob"
+        )
+    _compare_dropped(f"keep_prob={keep:.2f}, 4 examples", net, x, y, [mask], keep, dW, db)
+
+
+def _check_deep(student: Student, rng: np.random.Generator, kinds: tuple[str, str]) -> None:
+    """One example through two hidden layers: a column of zeros in the dW above a layer shows its dropped neurons."""
+    keep, sizes = float(rng.uniform(0.5, 0.8)), [3, 10, 9, 4]
+    net = random_net(rng, sizes, *kinds)
+    x, y = random_batch(rng, sizes, 1)
+    handle = student_net(student, net, "DropoutNetwork", keep_prob=keep)
+    for _ in range(20):
+        dW, db = _dropped_gradients(handle, net, x, y)
+        masks = [np.any(above != 0, axis=0).reshape(-1, 1) for above in dW[1:]]
+        if all(mask.any() for mask in masks):
+            _compare_dropped(f"keep_prob={keep:.2f}, two hidden layers", net, x, y, masks, keep, dW, db)
+            return
+    raise wrong("back_prop of a network with two hidden layers", "drops a whole layer in 20 calls of 20")
+
+
+def _compare_dropped(
+    when: str, net: Net, x: Array, y: Array, masks: list[Array], keep: float, dW: list[Array], db: list[Array]
+) -> None:
+    kept, scaled, plain = masks, [mask / keep for mask in masks], [np.ones(mask.shape) for mask in masks]
+    expected = dropout_gradients(net, x, y, scaled, scaled)
+    ways = {
+        "the masks are not divided by keep_prob: inverted dropout divides, forward and back": (kept, kept),
+        "the error is masked on its way back but not divided by keep_prob": (scaled, kept),
+        "the activations are masked but not divided by keep_prob": (kept, scaled),
+        "the error is not masked on its way back: delta of a dropped neuron is 0": (scaled, plain),
+        "the error is divided by keep_prob but not masked": (scaled, [np.full(mask.shape, 1 / keep) for mask in masks]),
+        "the activations are not masked on the way forward": (plain, scaled),
+    }
+    gone_wrong = {cause: dropout_gradients(net, x, y, *factors) for cause, factors in ways.items()}
+    for layer in reversed(range(len(dW))):
+        for name, kind, got in (("dW", 0, dW), ("db", 1, db)):
+            suspects = [Suspect(gradients[kind][layer], cause) for cause, gradients in gone_wrong.items()]
+            step = "the mask of a layer is one and the same, forward and back"
+            compare(f"{name}[{layer}] with {when}", got[layer], expected[kind][layer], suspects, next_step=step)
+
+
+def _demand_drops(mask: Array, keep: float) -> None:
+    """Demand that about the fraction `keep` is kept."""
+    fraction, count = float(np.mean(mask)), mask.size
+    margin = SIGMAS * np.sqrt(keep * (1 - keep) / count)
+    what, got = f"back_prop with keep_prob={keep:.2f}", f"keeps {fraction:.0%} of {count} hidden activations"
+    if mask.all():
+        raise wrong(
+            what, "drops no neuron", "the masks are not applied", "multiply the hidden activations by mask / keep_prob"
+        )
+    if not abs(fraction - keep) <= margin:
+        swapped = abs(1 - fraction - keep) <= margin
+        cause = (
+            "keep_prob is taken for the probability to drop: keep where np.random.rand(...) < keep_prob"
+            if swapped
+            else ""
+        )
+        raise wrong(what, got, cause, "keep each neuron with probability keep_prob")
+
+
+def _dropping(student: Student, net: Net, x: Array, y: Array, keep: float) -> Handle:
+    """The student's network with keep_prob set, of which one example shows that it drops."""
+    handle = student_net(student, net, "DropoutNetwork", keep_prob=keep)
+    dW, _ = _dropped_gradients(handle, net, x[:, :1], y[:, :1])
+    _demand_drops(np.any(dW[-1] != 0, axis=0), keep)
+    return handle
+
+
+def _masks_of_examples(first_dW: Array) -> Array:
+    """The mask of the only hidden layer, (n, m), of a mini-batch made by `_one_at_a_time`."""
+    if not np.all(np.any(first_dW != 0, axis=0)):
+        cause = "the input is dropped too: masks belong to the hidden layers only"
+        raise wrong(
+            "dW[0] of a mini-batch in which each example has an input of its own", "has a column of zeros", cause
+        )
+    return first_dW != 0
+
+
+def _one_at_a_time(
+    rng: np.random.Generator, m: int, hidden_size: int, kinds: tuple[str, str]
+) -> tuple[Net, Array, Array]:
+    """A network and m examples of which example k has input k alone."""
+    sizes = [m, hidden_size, 3]
+    net = random_net(rng, sizes, *kinds)
+    _, y = random_batch(rng, sizes, m)
+    return net, np.diag(rng.uniform(0.5, 1.5, m)), y
+
+
+def _dropped_gradients(handle: Handle, net: Net, x: Array, y: Array) -> tuple[list[Array], list[Array]]:
+    returned = check_sequence("back_prop's return value (dW_list, db_list)", handle.call("back_prop", x, y), 2)
+    return _shaped("dW", returned[0], net.weights), _shaped("db", returned[1], net.biases)

@@ -16,7 +16,12 @@ MATMUL = re.compile(r"matmul: .*\(size (\d+) is different from (\d+)\)", re.DOTA
 
 # Type of the exception, a pattern of its message, and the likely cause. The first that fits is shown.
 CAUSES = (
-    ("ValueError", "not fit|not aligned|broadcast|mismatch", "a missing transpose, or factors in the wrong order"),
+    ("ValueError", "not fit|not aligned|mismatch", "a missing transpose, or factors in the wrong order"),
+    (
+        "ValueError",
+        "broadcast",
+        "arrays of different layers in one sum or product (an index off by one?), or a missing transpose",
+    ),
     (
         "ValueError",
         "truth value",

@@ -399,8 +399,9 @@ def cross_entropy_of_zero_probabilities(student: Student, rng: np.random.Generat
 
 def _finite(what: str, value: Any, cause: str) -> None:
     """Name the cause of NaN and infinity better than a comparison could."""
-    if isinstance(value, float | np.ndarray) and np.size(value) == 1 and not np.all(np.isfinite(value)):
-        raise wrong(what, f"came out as {float(np.ravel(value)[0])}", cause)
+    number = value.ravel()[0] if isinstance(value, np.ndarray) and value.size == 1 else value
+    if isinstance(number, float) and not np.isfinite(number):
+        raise wrong(what, f"came out as {float(number)}", cause)
 
 
 @questions("costs", weight=2, needs=("softmax_cross_entropy_prime",))
@@ -836,7 +837,7 @@ def errors_of_the_layers(student: Student, rng: np.random.Generator) -> None:
 
 def _check_order(key: str, got: list[Any], expected: list[Array]) -> None:
     shapes = [array.shape for array in expected]
-    if [np.shape(array) for array in got] == shapes[::-1]:
+    if [getattr(array, "shape", None) for array in got] == shapes[::-1]:
         raise wrong(
             f'"{key}" of one_iteration',
             "runs from the last layer to the first",

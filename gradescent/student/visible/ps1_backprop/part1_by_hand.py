@@ -392,10 +392,9 @@ def iteration_against_nudges(student: Student, rng: np.random.Generator) -> None
         got = _iterate(student, x, y, weights, biases)
         slow_dW = [_nudged(student, x, y, weights, biases, weights, layer) for layer in range(3)]
         slow_db = [_nudged(student, x, y, weights, biases, biases, layer) for layer in range(3)]
-        for key, slow in (("delta", slow_db), ("dW", slow_dW), ("db", slow_db)):
-            if [np.shape(layer) for layer in _layers(got, key)] == [np.shape(layer) for layer in slow[::-1]]:
-                what = f'"{key}" of one_iteration'
-                raise wrong(what, "runs from the last layer to the first", "the order is reversed", "reverse the list")
+        slow_of = {"delta": slow_db, "dW": slow_dW, "db": slow_db}
+        _check_shapes(got, slow_of)
+        for key, slow in slow_of.items():
             for layer in (2, 1, 0):
                 what = f'"{key}"[{layer}] against nudges of the cost'
                 suspects = _gradient_suspects(got, key, layer, x, y, weights)
@@ -403,9 +402,20 @@ def iteration_against_nudges(student: Student, rng: np.random.Generator) -> None
                 compare(what, _layers(got, key)[layer], slow[layer], suspects, tolerance=1e-5, next_step=next_step)
 
 
+def _check_shapes(got: dict[str, Any], slow_of: dict[str, list]) -> None:
+    """The right order and columns of the right length, so that suspects can be computed from them."""
+    for key, slow in slow_of.items():
+        if [getattr(array, "shape", None) for array in _layers(got, key)] == [array.shape for array in slow[::-1]]:
+            what = f'"{key}" of one_iteration'
+            raise wrong(what, "runs from the last layer to the first", "the order is reversed", "reverse the list")
+    for key in ("z", "a", "delta"):
+        for layer, value in enumerate(_layers(got, key)):
+            check_array(f'"{key}"[{layer}] of one_iteration', value, (1 if layer == 2 else 2, 1))
+
+
 def _gradient_suspects(got: dict[str, Any], key: str, layer: int, x: Any, y: Any, weights: list) -> list[Suspect]:
     """Known mistakes, made from the student's own values of the layers around."""
-    z, a, delta = ([np.asarray(value, dtype=float) for value in _layers(got, name)] for name in ("z", "a", "delta"))
+    z, a, delta = ([np.asarray(value, dtype=float) for value in got[name]] for name in ("z", "a", "delta"))
     if key != "dW" and layer == 2:
         slope_of_a = np.exp(-a[2]) / (1 + np.exp(-a[2])) ** 2
         return [

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gradescent.grading.record import StudentResult
 
 DONE, FAILED, USAGE, NEEDS_A_PERSON = 0, 1, 2, 3
+PIPE_WIDTH = 160  # characters a line where the output is no terminal
 
 EXIT_CODES = """exit codes:
   0  everything is done
@@ -110,14 +111,12 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from gradescent.grading import sandbox
     from gradescent.report.table import class_table
 
     course = load_course()
     assignment = course.assignment(options.assignment)
-    console = Console()
+    console = _console()
     contained = sandbox.describe()
     console.print(f"Sandbox: {contained}", style="bold red" if contained.startswith("NONE") else "", markup=False, highlight=False)
     results: list[StudentResult] = []
@@ -137,6 +136,14 @@ def _grade(options: argparse.Namespace) -> int:
     for text in problems:
         console.print(f"! {text}", style="bold red", markup=False, highlight=False)
     return NEEDS_A_PERSON if problems else DONE
+
+
+def _console() -> Console:
+    """The terminal; where there is none (a log, a pipe) wide enough for the table's reasons."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPE_WIDTH)
 
 
 def _graded(course: Course, options: argparse.Namespace, console: Console) -> Iterator[StudentResult]:

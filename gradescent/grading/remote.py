@@ -146,7 +146,8 @@ class RemoteStudent:
         if "value" in request:
             request = {**request, "value": wire.encode(request["value"], arrays, _staying([]))}
         label = request.get("name") or f"{request.get('label', '')}.{request.get('attribute', '')}"
-        return self._conclude(label, *self._link.ask(request, arrays, self._seconds), (), {})
+        header, received = self._link.ask({**request, "seconds": self._seconds}, arrays, self._seconds)
+        return self._conclude(label, header, received, (), {})
 
     def _with_callbacks(
         self, request: dict[str, Any], arrays: list[np.ndarray], functions: list[Callable[..., Any]], call: tuple

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from traitlets import Type
 from traitlets.config import Config
 
 from gradescent.grading import wire
-from gradescent.student.direct import missing_message
+from gradescent.student.direct import ABSENT, missing_attribute, missing_message
 from gradescent.student.invoke import Call, Failure, cpu_limit, describe, invoke
 
 Outputs = list[dict[str, Any]]
@@ -159,38 +160,31 @@ class Worker:
     def _perform(self, request: dict[str, Any], decode: Callable[[Any], Any]) -> Call:
         try:
             return self._operate(request, decode)
-        except (AttributeError, KeyError) as error:
-            return Call(failure=Failure("Missing", str(error)))
-        except Exception as error:
+        except BaseException as error:  # KeyboardInterrupt of the student's own making must not end the process
             return Call(failure=describe(error))
 
     def _operate(self, request: dict[str, Any], decode: Callable[[Any], Any]) -> Call:
-        op = request["op"]
+        op, seconds = request["op"], request.get("seconds")
         if op == "has":
             return Call(value=request["name"] in self._shell.user_ns)
         if op == "seed":
-            np.random.seed(request["seed"])
-            return Call()
-        target = self._target(request)
-        if op == "call":
-            args, kwargs = decode(request["args"]), decode(request["kwargs"])
-            return invoke(target, tuple(args), kwargs, request["seconds"])
-        if op == "get":
-            return Call(value=target)
+            return invoke(np.random.seed, (request["seed"],), {})
         if op == "set":
-            setattr(self._objects[request["handle"]], request["attribute"], decode(request["value"]))
-            return Call()
-        raise ValueError(f"unknown request {op!r}")
+            owner = self._objects[request["handle"]]
+            return invoke(setattr, (owner, request["attribute"], decode(request["value"])), {}, seconds)
+        found = self._find(request, seconds)
+        if op == "get" or found.failure:
+            return found
+        return invoke(found.value, tuple(decode(request["args"])), decode(request["kwargs"]), seconds)
 
-    def _target(self, request: dict[str, Any]) -> Any:
+    def _find(self, request: dict[str, Any], seconds: float | None) -> Call:
+        """A variable of the notebook, or an attribute of an object. An attribute may be a property: the student's code."""
         if "name" in request:
-            if request["name"] not in self._shell.user_ns:
-                raise KeyError(missing_message(request["name"]))
-            return self._shell.user_ns[request["name"]]
-        owner = self._objects[request["handle"]]
-        if request["op"] != "set" and not hasattr(owner, request["attribute"]):
-            raise AttributeError(missing_message(f"{request['label']}.{request['attribute']}"))
-        return getattr(owner, request["attribute"], None)
+            name = request["name"]
+            return Call(value=self._shell.user_ns[name]) if name in self._shell.user_ns else _missing(missing_message(name))
+        owner, attribute = self._objects[request["handle"]], request["attribute"]
+        found = invoke(getattr, (owner, attribute, ABSENT), {}, seconds)
+        return _missing(missing_attribute(request["label"], attribute)) if found.value is ABSENT else found
 
     def _reply(self, header: dict[str, Any], value: Any) -> None:
         arrays: list[np.ndarray] = []
@@ -227,11 +221,20 @@ class Worker:
         return bytes(parts)
 
 
+def _missing(message: str) -> Call:
+    return Call(failure=Failure("Missing", message))
+
+
 def limit_memory(megabytes: int) -> None:
     """Bound the data memory. RLIMIT_AS would count address space that libraries reserve and never use."""
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def hide_tests() -> None:
+    """Without a sandbox the course's folder is on the path: take it off, so that hidden tests cannot be imported by name."""
+    sys.path[:] = [entry for entry in sys.path if not (Path(entry) / "grader_tests").is_dir()]
 
 
 def main() -> None:
@@ -240,6 +243,7 @@ def main() -> None:
     limit_memory(int(float(sys.argv[2])))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.argv = ["notebook"]
+    hide_tests()
     worker = Worker(channel, make_shell())
     worker.serve()
 

@@ -62,6 +62,9 @@ class Died(Stop):
     outcome = Outcome.DIED
 
 
+HOPELESS = {Outcome.TIME_LIMIT, Outcome.DIED}
+
+
 class Handle(Protocol):
     """An object that stays with the student's code: its methods are called, its attributes read and set."""
 
@@ -173,7 +176,9 @@ def judge(question: Question, student: Student, points: float, seed: int) -> Res
     outcomes: dict[str, str] = {}
     reached = 0.0
     for number, check in enumerate(question.checks):
-        problem = _run(check, student, np.random.default_rng([seed, number]))
+        # What hangs or dies once does so again: one wait is enough.
+        hopeless = bool(problems) and problems[-1].outcome in HOPELESS
+        problem = problems[-1] if hopeless else _run(check, student, np.random.default_rng([seed, number]))
         outcomes[check.name] = (problem.outcome if problem else Outcome.RIGHT).value
         if problem is None:
             reached += check.weight

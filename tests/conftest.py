@@ -1,0 +1,63 @@
+"""Courses in temporary folders, and notebooks of students."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from grader_tests.variants import Variant, fill
+from gradescent.authoring.text import Part, source_notebook
+from gradescent.course import Course, load_course
+
+ROOT = Path(__file__).resolve().parents[1]
+ASSIGNMENT = "ps1_backprop"
+NETWORK = "part2_network"
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Course:
+    """The course with part 2 alone, which needs no training, in a folder of its own."""
+    return make_course(tmp_path / "course", [NETWORK])
+
+
+def make_course(folder: Path, parts: list[str]) -> Course:
+    """Copy the course's text, configuration and hidden tests into a folder."""
+    texts = folder / "source" / ASSIGNMENT
+    texts.mkdir(parents=True)
+    for part in parts:
+        shutil.copy(ROOT / "source" / ASSIGNMENT / f"{part}.py", texts)
+    for name in ("course.toml", "nbgrader_config.py"):
+        shutil.copy(ROOT / name, folder)
+    return load_course(folder)
+
+
+@pytest.fixture
+def hand_in(course: Course) -> Callable[..., Path]:
+    """Write a student's notebook into submitted/ and return its file."""
+
+    def write(student: str, notebook: NotebookNode | str | bytes | None = None, name: str = f"{NETWORK}.ipynb") -> Path:
+        folder = course.submitted / student / ASSIGNMENT
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / name
+        if isinstance(notebook, str | bytes):
+            file.write_bytes(notebook.encode() if isinstance(notebook, str) else notebook)
+        else:
+            nbformat.write(notebook or network_notebook(course), file)
+        return file
+
+    return write
+
+
+def source_of(course: Course, part: str = NETWORK) -> NotebookNode:
+    """The source notebook of a part."""
+    return source_notebook(Part(course, ASSIGNMENT, course.source / ASSIGNMENT / f"{part}.py"))
+
+
+def network_notebook(course: Course, variant: Variant | None = None) -> NotebookNode:
+    """A student's notebook of part 2, right unless a variant says otherwise."""
+    return fill(source_of(course), variant)

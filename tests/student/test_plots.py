@@ -1,0 +1,88 @@
+"""Plots draw without an exception, and colour is never the only signal."""
+
+from itertools import pairwise
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+
+from gradescent import plots
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
+
+
+def test_curves_differ_in_marker_and_line_style():
+    lines = {name: np.linspace(0, 1, 40) for name in "abcde"}
+    axes = plots.curves(lines, "epoch", "accuracy", "title", errors={"a": np.full(40, 0.1)})
+    drawn = [bars[0] for bars in axes.containers]
+    assert len(drawn) == 5
+    assert len({(line.get_marker(), line.get_linestyle()) for line in drawn}) == 5
+    assert len({line.get_marker() for line in drawn}) == 5
+    assert axes.containers[0].has_yerr
+    assert not axes.containers[1].has_yerr
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("epoch", "accuracy", "title")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == list("abcde")
+
+
+def test_curves_count_from_one_or_take_x():
+    assert plots.curves({"a": [1, 2, 3]}, "", "", "").containers[0][0].get_xdata().tolist() == [1, 2, 3]
+    assert list(plots.curves({"a": [1, 2]}, "", "", "", x=[10, 30]).containers[0][0].get_xdata()) == [10, 30]
+
+
+def test_points_have_a_marker_a_class():
+    axes = plots.points(np.random.default_rng(0).normal(size=(6, 2)), np.array([0, 1, 2, 0, 1, 2]), "toy")
+    paths = {len(scatter.get_paths()[0].vertices) for scatter in axes.collections}
+    assert len(axes.collections) == 3
+    assert len(paths) > 1
+    assert sum(len(scatter.get_offsets()) for scatter in axes.collections) == 6
+
+
+@pytest.mark.parametrize("count", [2, 10])
+def test_images_show_their_class(count):
+    plots.images(np.zeros((12, 196)), np.arange(12), "digits", count=count)
+    assert [axes.get_title() for axes in plt.gcf().axes] == [str(n) for n in range(count)]
+
+
+@pytest.mark.parametrize("sizes", [[2, 1], [3, 4, 4, 2], [1, 1]])
+def test_network_names_the_shape_of_every_weight_matrix(sizes):
+    axes = plots.network(sizes)
+    assert isinstance(axes, Axes)
+    texts = " ".join(text.get_text() for text in axes.texts)
+    for layer, (n_in, n_out) in enumerate(pairwise(sizes)):
+        assert f"weights[{layer}]\n({n_out}, {n_in})" in texts
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_regions_shade_what_the_network_says(classes):
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    seen = []
+
+    def forward(places):
+        seen.append(places.shape)
+        return np.vstack([places[0], -places[0], places[1] - 1])[:classes]
+
+    axes = plots.regions(forward, x, np.arange(30) % classes, "toy")
+    assert seen[0][0] == 2
+    assert len(axes.get_legend().get_texts()) == classes
+    assert axes.get_title() == "toy"
+
+
+def test_regions_of_a_network_that_knows_one_class():
+    plots.regions(lambda places: np.array([[1.0], [0.0]]) + 0 * places, np.ones((4, 2)), np.array([0, 1, 0, 1]), "toy")
+
+
+@pytest.mark.parametrize(("m", "size", "last"), [(7, 3, 1), (6, 3, 3), (2, 5, 2)])
+def test_mini_batches_name_the_size_of_each(m, size, last):
+    axes = plots.mini_batches(list(range(m))[::-1], size)
+    steps = [text.get_text() for text in axes.texts if text.get_text().startswith("step")]
+    assert len(steps) == -(-m // size)
+    assert steps[-1] == f"step {len(steps)}\nm = {last}"

@@ -1,0 +1,134 @@
+"""The messages between grader and student's process: what is sent arrives, and nothing else gets through."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from gradescent.grading import wire
+
+
+def refuse(*content: Any) -> Any:
+    raise wire.WireError("nothing stands for an object here")
+
+
+def round_trip(value: Any) -> Any:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        arrays: list[np.ndarray] = []
+        header = {"value": wire.encode(value, arrays, lambda item: {"handle": [0, type(item).__name__]})}
+        wire.send(theirs, header, arrays)
+        received, got = wire.receive(lambda size: ours.recv(size, socket.MSG_WAITALL))
+        return wire.Decoder(got, refuse).decode(received["value"])
+
+
+scalars = st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | st.text(st.characters(categories=["L", "N", "P"]))
+arrays = hnp.arrays(st.sampled_from(["f8", "f4", "i8", "u1", "?"]), hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
+values = st.recursive(scalars | arrays, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc"), inner, max_size=3))
+
+
+def same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    if isinstance(a, list):
+        return isinstance(b, list) and len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    return type(a) is type(b) and a == b
+
+
+@settings(max_examples=100, deadline=None)
+@given(values)
+def test_data_arrives_as_it_was_sent(value: Any) -> None:
+    assert same(round_trip(value), value)
+
+
+def test_tuples_and_numpy_numbers_keep_their_types() -> None:
+    assert round_trip((1, (2.0,))) == (1, (2.0,))
+    number = round_trip(np.float32(0.5))
+    assert isinstance(number, np.float32)
+
+
+def test_text_is_cleaned_on_arrival() -> None:
+    assert round_trip("a\x1b[31mb\ud800") == "a�[31mb?"
+    assert len(round_trip("x" * 100_000)) == wire.MAX_STRING
+
+
+class Pipe:
+    """Bytes to be read once."""
+
+    def __init__(self, content: bytes):
+        self.content = content
+
+    def read(self, size: int) -> bytes:
+        if len(self.content) < size:
+            raise wire.Closed
+        part, self.content = self.content[:size], self.content[size:]
+        return part
+
+
+def message(header: Any, tail: bytes = b"") -> Pipe:
+    body = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return Pipe(struct.pack(">I", len(body)) + body + tail)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"not json",
+        b"[" * 100_000,
+        [1, 2],
+        {"no": "arrays"},
+        {"arrays": "many"},
+        {"arrays": [["O", [2]]]},
+        {"arrays": [["<f8", [-1]]]},
+        {"arrays": [["<f8", [2**62, 2**62]]]},
+        {"arrays": [["<f8", [True]]]},
+        {"arrays": [["<f8", [1] * 40]]},
+        {"arrays": [["<U5", [1]]]},
+        {"arrays": [[["<f8"], [1]]]},
+        {"arrays": [{"dtype": "<f8"}]},
+    ],
+)
+def test_what_is_no_message_is_refused(header: Any) -> None:
+    with pytest.raises((wire.WireError, TypeError)):
+        wire.receive(message(header).read)
+
+
+def test_a_header_that_claims_gigabytes_is_refused_unread() -> None:
+    with pytest.raises(wire.WireError, match="too long"):
+        wire.receive(Pipe(struct.pack(">I", 2**31) + b"x").read)
+
+
+@pytest.mark.parametrize("value", [{"array": 3}, {"array": -1}, {"array": True}, {"array": "0"}, {"list": 5}, {"a": 1, "b": 2}, [1], {"dict": [1]}])
+def test_what_is_no_value_is_refused(value: Any) -> None:
+    with pytest.raises(wire.WireError):
+        wire.Decoder([np.zeros(1)], refuse).decode(value)
+
+
+def test_nesting_and_number_of_parts_are_bounded() -> None:
+    deep: Any = 1
+    for _ in range(100):
+        deep = {"list": [deep]}
+    with pytest.raises(wire.WireError, match="nested"):
+        wire.Decoder([], refuse).decode(deep)
+    with pytest.raises(wire.WireError, match="parts"):
+        wire.Decoder([], refuse).decode({"list": [1] * (wire.MAX_ITEMS + 1)})
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=60))
+def test_random_bytes_never_do_anything_else(noise: bytes) -> None:
+    try:
+        header, got = wire.receive(message(noise).read)
+        wire.Decoder(got, refuse).decode(header.get("value"))
+    except (wire.WireError, wire.Closed, TypeError):
+        pass

@@ -211,7 +211,8 @@ def _general_suspects(expected: np.ndarray) -> list[Suspect]:
 def _common_factor(array: np.ndarray, expected: np.ndarray) -> float | None:
     """c where array = c·expected, if there is such a number other than 0 and 1."""
     square = float(np.sum(expected * expected))
-    if expected.size < 2 or not square > 0:
+    # Two numbers are too few: the bias gradients of two softmax classes are c and −c, right or wrong.
+    if expected.size < 3 or not square > 0:
         return None
     factor = float(np.sum(array * expected)) / square
     return factor if factor != 0 and relative_error(array, factor * expected) <= TOLERANCE else None

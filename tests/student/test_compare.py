@@ -97,6 +97,10 @@ def test_the_cause_is_named(got, expected, word):
     assert word in message(got, expected)
 
 
+def test_two_numbers_are_too_few_to_see_a_factor():
+    assert "times" not in message([1.0, -1.0], [2.0, -2.0])
+
+
 def test_suspects_come_before_general_causes():
     assert "my own cause" in message(-EXPECTED, EXPECTED, [Suspect(-EXPECTED, "my own cause")])
 

@@ -186,6 +186,11 @@ def test_the_students_own_line_is_named():
     assert failure.where == "line 3 in f"
 
 
+def test_the_deepest_line_of_the_student_is_named():
+    function = cell("def inner(x):\n    return x / 0\n\ndef outer(x):\n    return inner(x)\n", "outer")
+    assert call(function, 1).failure.where == "line 2 in inner"
+
+
 def test_a_syntax_error_names_its_line():
     with pytest.raises(SyntaxError) as caught:
         compile("a = 1\nb = = 2\n", "<cell>", "exec")

@@ -21,14 +21,18 @@ from gradescent.student.judging import Handle, Questions, Student
 
 questions = Questions()
 
+ONE_A_GAP = (
+    "one for each gap between layers belongs there; lists of the class instead of self keep those of older networks"
+)
+
 
 @questions("network", needs=("Network",))
 def shapes_of_the_parameters(student: Student, rng: np.random.Generator) -> None:
     sizes = [2, 3, 4]
     net = student.new("Network", sizes)
-    for layer, bias in enumerate(check_sequence("biases of Network([2, 3, 4])", net.get("biases"), 2)):
+    for layer, bias in enumerate(check_sequence("biases of Network([2, 3, 4])", net.get("biases"), 2, ONE_A_GAP)):
         check_array(f"biases[{layer}] of Network([2, 3, 4])", bias, (sizes[layer + 1], 1))
-    for layer, weight in enumerate(check_sequence("weights of Network([2, 3, 4])", net.get("weights"), 2)):
+    for layer, weight in enumerate(check_sequence("weights of Network([2, 3, 4])", net.get("weights"), 2, ONE_A_GAP)):
         check_array(f"weights[{layer}] of Network([2, 3, 4])", weight, (sizes[layer + 1], sizes[layer]))
 
 
@@ -41,7 +45,7 @@ def order_of_the_draws(student: Student, rng: np.random.Generator) -> None:
     values = [
         check_array(f"{name}[{layer}] of Network([1, 1, 1])", array, (1, 1)).item()
         for name in ("biases", "weights")
-        for layer, array in enumerate(check_sequence(name, net.get(name), 2))
+        for layer, array in enumerate(check_sequence(name, net.get(name), 2, ONE_A_GAP))
     ]
     compare(
         "[b1, b2, W1, W2] of Network([1, 1, 1]) after np.random.seed(1)",
@@ -101,7 +105,12 @@ def forward_column_by_column(student: Student, rng: np.random.Generator) -> None
             alone = net.call("forward_prop", x[:, [column]])
             compare(f"column {column} of forward_prop, alone and in a batch of 5", together[:, [column]], alone)
         if output == "softmax":
-            compare("sum of each column of a softmax output", together.sum(axis=0), np.ones(5))
+            compare(
+                "sum of each column of forward_prop with output='softmax'",
+                together.sum(axis=0),
+                np.ones(5),
+                next_step="the output layer must use softmax here, column by column",
+            )
 
 
 @questions("forward_prop", needs=("Network",))
@@ -113,6 +122,7 @@ def forward_of_relu(student: Student, rng: np.random.Generator) -> None:
         "forward_prop of a ReLU-softmax network, by hand",
         net.call("forward_prop", np.array([[1.0, -1.0]])),
         [[2 / 3, 1 / 4], [1 / 3, 3 / 4]],
+        next_step="the hidden layer must use relu here, because hidden='relu'; it gives (1, 0) for x = 1",
     )
 
 
@@ -153,15 +163,7 @@ def nothing_changes(student: Student, rng: np.random.Generator) -> None:
     x, y = rng.normal(size=(3, 4)), np.eye(2)[rng.integers(0, 2, 4)].T
     first = gradient_lists(net.call("back_prop", x, y), kept["weights"], kept["biases"])
     check_unmodified("back_prop", student.modified, ("x", "y"))
-    for name, arrays in kept.items():
-        for layer, (now, before) in enumerate(zip(check_sequence(name, net.get(name), 2), arrays, strict=True)):
-            if not np.array_equal(now, before):
-                raise wrong(
-                    f"{name}[{layer}] after back_prop",
-                    "is not what it was before",
-                    f"an update inside back_prop, or `+=` or `-=` on an array of self.{name}",
-                    "back_prop only returns gradients; the update comes in part 3",
-                )
+    _check_kept(net, kept)
     second = gradient_lists(net.call("back_prop", x, y), kept["weights"], kept["biases"])
     for label, once, again in zip(("dW", "db"), first, second, strict=True):
         for layer, (a, b) in enumerate(zip(once, again, strict=True)):
@@ -186,6 +188,21 @@ def accuracy_of_four_examples(student: Student, rng: np.random.Generator) -> Non
         ],
     )
     check_unmodified("evaluate", student.modified, ("data",))
+
+
+def _check_kept(net: Handle, kept: dict[str, list[np.ndarray]]) -> None:
+    """Demand the parameters that were there before back_prop."""
+    for name, arrays in kept.items():
+        for layer, (now, before) in enumerate(
+            zip(check_sequence(name, net.get(name), len(arrays)), arrays, strict=True)
+        ):
+            if not np.array_equal(now, before):
+                raise wrong(
+                    f"{name}[{layer}] after back_prop",
+                    "is not what it was before",
+                    f"an update inside back_prop, or `+=` or `-=` on an array of self.{name}",
+                    "back_prop only returns gradients; the update comes in part 3",
+                )
 
 
 def gradient_lists(returned: Any, weights: Sequence[Any], biases: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -223,7 +240,7 @@ def _check_order(dW: list, db: list, shapes_w: list, shapes_b: list) -> None:
     got_w, got_b = _shapes(dW), _shapes(db)
     if got_w == shapes_b and got_b == shapes_w and got_w != got_b:
         raise wrong("back_prop", "returns (db_list, dW_list)", "the two lists are swapped", "return dW_list, db_list")
-    if got_w == shapes_w[::-1] and got_w != shapes_w:
+    if (got_w, got_b) == (shapes_w[::-1], shapes_b[::-1]) and got_w != shapes_w:
         raise wrong(
             "back_prop",
             "returns the layers from last to first",
@@ -254,6 +271,7 @@ def _check_gradients(
     parameters = {name: [np.array(array) for array in net.get(name)] for name in ("weights", "biases")}
     a = check_array("forward_prop", net.call("forward_prop", x), y.shape)
     dW, db = gradient_lists(net.call("back_prop", x, y), parameters["weights"], parameters["biases"])
+    _check_kept(net, parameters)
     for layer in reversed(range(len(sizes) - 1)):
         for label, name, gradients in (("db", "biases", db), ("dW", "weights", dW)):
             expected = _numerical(net, name, parameters[name], layer, x, y, output)

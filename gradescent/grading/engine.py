@@ -116,7 +116,7 @@ def _publish(course: Course, graded: Graded, report: Report) -> None:
         return
     pages = course.feedback / result.student / result.assignment
     expected = {part.part for part in result.parts if part.part in graded.notebooks}
-    if graded.fresh or not all((pages / f"{part}.html").is_file() for part in expected):
+    if graded.notebooks and (graded.fresh or not all((pages / f"{part}.html").is_file() for part in expected)):
         report(result.student, "feedback")
         try:
             write_feedback(course, result.assignment, result.student)

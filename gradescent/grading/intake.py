@@ -171,10 +171,11 @@ def _read_regular(file: Path, limit: int) -> str:
     except OSError as error:
         reason = "is a link" if error.errno == errno.ELOOP else f"cannot be read ({error.strerror})"
         raise IntakeError(f"{file}: {reason}. Remedy: put the notebook itself there, readable") from error
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise IntakeError(f"{file}: is not a regular file. Remedy: put the notebook itself there")
     with os.fdopen(handle, "rb") as stream:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise IntakeError(f"{file}: is not a regular file. Remedy: put the notebook itself there")
         if status.st_size > limit:
             size = status.st_size / (1 << 20)
             raise IntakeError(

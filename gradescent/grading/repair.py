@@ -85,7 +85,7 @@ def _match(source: NotebookNode, submitted: NotebookNode) -> dict[int, int]:
             number = _by_content(source, cell, set(owners.values()))
             if number is not None:
                 owners[index] = number
-    _written_by_place(source, submitted, owners)
+    _by_place(source, submitted, owners)
     return owners
 
 
@@ -112,19 +112,17 @@ def _likeness(a: str, b: str) -> float:
     return matcher.ratio() if matcher.quick_ratio() >= SIMILAR else 0.0
 
 
-def _written_by_place(source: NotebookNode, submitted: NotebookNode, owners: dict[int, int]) -> None:
-    """A written answer without metadata is the first text after its question."""
-    taken = set(owners.values())
-    for index, number in list(owners.items()):
-        follows = number + 1
-        if follows in taken or follows >= len(source.cells) or index + 1 >= len(submitted.cells):
+def _by_place(source: NotebookNode, submitted: NotebookNode, owners: dict[int, int]) -> None:
+    """An answer that nothing else tells, because its stub holds no name: the first free cell behind the cell before it."""
+    places = {number: index for index, number in sorted(owners.items())}
+    for number, cell in enumerate(source.cells):
+        if number in places or not _is_answer(cell) or number - 1 not in places:
             continue
-        question, answer = source.cells[number], source.cells[follows]
-        is_pair = (grade_id(question) or "").startswith("question_") and _is_answer(answer)
-        following = submitted.cells[index + 1]
-        if is_pair and index + 1 not in owners and following.cell_type == answer.cell_type:
-            owners[index + 1] = follows
-            taken.add(follows)
+        follows = places[number - 1] + 1
+        free = follows < len(submitted.cells) and follows not in owners
+        if free and submitted.cells[follows].cell_type == cell.cell_type:
+            owners[follows] = number
+            places[number] = follows
 
 
 def _superseded_stubs(source: NotebookNode, submitted: NotebookNode, owners: dict[int, int]) -> set[int]:

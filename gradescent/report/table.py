@@ -10,7 +10,7 @@ from rich.table import Table
 from gradescent.grading.record import PartResult, StudentResult
 from gradescent.student.judging import Outcome
 
-MAX_REASON = 110  # characters of a reason; the whole text stands in result.json and in feedback/
+MAX_REASON = 160  # characters of a reason; the whole text stands in result.json and in feedback/
 
 
 def class_table(results: Sequence[StudentResult], title: str) -> Table:
@@ -49,9 +49,17 @@ def reasons(result: StudentResult) -> list[str]:
             lines.append(f"{part.part}: not attempted ({sum(q.max_score for q in idle):g} points): {names}")
         for q in lost:
             if q not in idle:
-                lines.append(shorten(f"{q.question} {q.score:g}/{q.max_score:g}, {q.outcome.value}: {q.message}"))
+                lines.append(shorten(f"{q.question} {q.score:g}/{q.max_score:g}, {q.outcome.value}: {cause(q.message)}"))
         lines += [f"(no points lost) {note}" for note in part.notes]
     return lines
+
+
+def cause(message: str) -> str:
+    """What was checked and the likely cause, of a message that names one."""
+    if "Likely: " not in message:
+        return message
+    what, likely = message.split(": ", 1)[0], message.split("Likely: ", 1)[1]
+    return f"{what}: {likely.split(' Next: ', 1)[0]}"
 
 
 def shorten(text: str) -> str:

@@ -1,0 +1,344 @@
+"""`gradescent grade`, for real: classes, bad input, restarts, what is written and what the exit code says."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from conftest import ASSIGNMENT, NETWORK, network_notebook
+from nbformat.v4 import new_code_cell
+from nbgrader.api import Gradebook
+
+from grader_tests.variants import Variant
+from gradescent.cli import DONE, NEEDS_A_PERSON, USAGE, main
+from gradescent.course import Course
+from gradescent.grading import gradebook
+
+FULL = {"network": 4.0, "forward_prop": 8.0, "back_prop": 18.0, "evaluate": 5.0}
+
+
+@pytest.fixture
+def grade(course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., tuple[int, dict, str]]:
+    """Run the command in the course and return exit code, results by student, and what was printed."""
+    monkeypatch.chdir(course.root)
+
+    def run(*options: str) -> tuple[int, dict[str, Any], str]:
+        results = course.root / "results.json"
+        results.unlink(missing_ok=True)
+        code = main(["grade", ASSIGNMENT, "--json", str(results), *options])
+        printed = capsys.readouterr()
+        rows = json.loads(results.read_text()) if results.exists() else []
+        return code, {row["student"]: row["questions"] for row in rows}, printed.out + printed.err
+
+    return run
+
+
+def scores(questions: dict[str, Any]) -> dict[str, float]:
+    return {name: question["score"] for name, question in questions.items()}
+
+
+def test_right_work_gets_full_marks_and_everything_is_written(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("ada")
+    code, results, printed = grade()
+    assert code == DONE
+    assert scores(results["ada"]) == FULL
+    assert {question["outcome"] for question in results["ada"].values()} == {"right"}
+    assert "35/35" in printed
+    record = json.loads((course.autograded / "ada" / ASSIGNMENT / "result.json").read_text())
+    assert record["parts"][0]["seed"]
+    notebook = nbformat.read(course.autograded / "ada" / ASSIGNMENT / f"{NETWORK}.ipynb", 4)
+    graded = next(cell for cell in notebook.cells if cell.id == "back_prop")
+    assert graded.outputs[0].output_type == "execute_result"
+    assert graded.outputs[0].data["text/plain"] == "18.0"
+    page = (course.feedback / "ada" / ASSIGNMENT / f"{NETWORK}.html").read_text()
+    assert "back_prop: right" in page
+    with gradebook.opened(course) as book:
+        assert book.find_submission(ASSIGNMENT, "ada").score == 35.0
+
+
+def test_a_second_call_runs_nothing_again_unless_something_changed(course: Course, hand_in: Callable, grade: Callable) -> None:
+    file = hand_in("ada")
+    grade()
+    record = course.autograded / "ada" / ASSIGNMENT / "result.json"
+    first = record.read_bytes()
+    assert grade()[0] == DONE
+    assert record.read_bytes() == first
+    nbformat.write(network_notebook(course, Variant("v", leave=("evaluate",))), file)
+    _, results, _ = grade()
+    assert scores(results["ada"]) == {**FULL, "evaluate": 0.0}
+    assert record.read_bytes() != first
+    again = record.read_bytes()
+    grade("--force")
+    assert record.read_bytes() != again
+
+
+def test_partial_credit_and_messages_reach_gradebook_and_feedback(course: Course, hand_in: Callable, grade: Callable) -> None:
+    edits = {"back_prop": [("delta.sum(axis=1, keepdims=True)", "delta.mean(axis=1, keepdims=True)")]}
+    hand_in("ben", network_notebook(course, Variant("v", edits=edits)))
+    code, results, printed = grade()
+    assert code == DONE
+    assert 0 < results["ben"]["back_prop"]["score"] < 18
+    assert "averaged" in results["ben"]["back_prop"]["message"]
+    assert "averaged" in printed
+    with gradebook.opened(course) as book:
+        assert book.find_grade("back_prop", NETWORK, ASSIGNMENT, "ben").auto_score == results["ben"]["back_prop"]["score"]
+    page = (course.feedback / "ben" / ASSIGNMENT / f"{NETWORK}.html").read_text()
+    assert "averaged" in page
+    assert "gradients_of_a_batch(student" not in page
+
+
+def test_an_early_exit_costs_only_its_own_cell(course: Course, hand_in: Callable, grade: Callable) -> None:
+    notebook = network_notebook(course)
+    notebook.cells.insert(6, new_code_cell("import os\nos._exit(0)"))
+    hand_in("hiro", notebook)
+    code, results, _ = grade()
+    assert code == DONE
+    assert scores(results["hiro"]) == FULL
+    written = nbformat.read(course.autograded / "hiro" / ASSIGNMENT / f"{NETWORK}.ipynb", 4)
+    cell = next(cell for cell in written.cells if "_exit" in cell.source)
+    assert "process died" in cell.outputs[0].ename
+
+
+def test_exit_in_an_answer_is_named(course: Course, hand_in: Callable, grade: Callable) -> None:
+    code = "def evaluate(self, data):\n    import os\n    os._exit(3)\n\n\nNetwork.evaluate = evaluate"
+    hand_in("hiro", network_notebook(course, Variant("v", cells={"evaluate": code})))
+    _, results, _ = grade()
+    assert scores(results["hiro"]) == {**FULL, "evaluate": 0.0}
+    assert results["hiro"]["evaluate"]["outcome"] == "process died"
+
+
+def test_an_endless_loop_in_an_answer_is_named(course: Course, hand_in: Callable, grade: Callable) -> None:
+    _limits(course, "call_seconds = 1")
+    code = "def evaluate(self, data):\n    while True:\n        pass\n\n\nNetwork.evaluate = evaluate"
+    hand_in("gita", network_notebook(course, Variant("v", cells={"evaluate": code})))
+    _, results, _ = grade()
+    assert scores(results["gita"]) == {**FULL, "evaluate": 0.0}
+    assert results["gita"]["evaluate"]["outcome"] == "time limit"
+    assert "never ends" in results["gita"]["evaluate"]["message"]
+
+
+def test_an_endless_loop_in_a_cell_costs_only_that_cell(course: Course, hand_in: Callable, grade: Callable) -> None:
+    _limits(course, "cell_seconds = 2")
+    notebook = network_notebook(course)
+    notebook.cells.append(new_code_cell("while True:\n    pass"))
+    hand_in("gita", notebook)
+    _, results, _ = grade()
+    assert scores(results["gita"]) == FULL
+
+
+def _limits(course: Course, line: str) -> None:
+    file = course.root / "course.toml"
+    name = line.split()[0]
+    lines = [line if text.startswith(f"{name} ") else text for text in file.read_text().splitlines()]
+    file.write_text("\n".join(lines))
+
+
+def test_memory_is_limited(course: Course, hand_in: Callable, grade: Callable) -> None:
+    _limits(course, "memory_mb = 500")
+    code = "def evaluate(self, data):\n    hoard = [np.ones(10**6) for _ in range(10**4)]\n    return len(hoard)\n\n\nNetwork.evaluate = evaluate"
+    hand_in("max", network_notebook(course, Variant("v", cells={"evaluate": code})))
+    _, results, _ = grade()
+    assert scores(results["max"]) == {**FULL, "evaluate": 0.0}
+    assert results["max"]["evaluate"]["outcome"] == "memory limit"
+
+
+# ── bad input ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _fifo(file: Path) -> None:
+    os.mkfifo(file)
+
+
+def _folder(file: Path) -> None:
+    file.mkdir()
+
+
+def _link(file: Path) -> None:
+    file.symlink_to("/etc/passwd")
+
+
+BROKEN_FILES: dict[str, tuple[Any, str]] = {
+    "not_json": ("{ this is not json", "its JSON breaks"),
+    "empty": ("", "the file is empty"),
+    "json_but_no_notebook": ('{"a": 1}', "JSON, but not a notebook"),
+    "json_list": ("[1, 2]", "JSON, but not a notebook"),
+    "not_text": (b"\xff\xfe\x00\x01", "no text in UTF-8"),
+    "fifty_megabytes": (b'{"cells": [], "nbformat": 4, "x": "' + b"y" * (50 << 20) + b'"}', "50 MB"),
+    "malformed_cells": ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [1]}', "malformed"),
+    "no_cells": ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": 3}', "cells"),
+    "deep": ('{"nbformat": 4, "cells": ' + "[" * 100_000, "its JSON breaks"),
+    "a_pipe": (_fifo, "is not a regular file"),
+    "a_folder": (_folder, "is not a regular file"),
+    "a_link": (_link, "is a link"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_FILES)
+def test_a_broken_notebook_costs_nobody_else_anything(course: Course, hand_in: Callable, grade: Callable, name: str) -> None:
+    content, words = BROKEN_FILES[name]
+    hand_in("ada")
+    if callable(content):
+        folder = course.submitted / "broken" / ASSIGNMENT
+        folder.mkdir(parents=True)
+        content(folder / f"{NETWORK}.ipynb")
+    else:
+        hand_in("broken", content)
+    code, results, printed = grade()
+    assert code == NEEDS_A_PERSON
+    assert scores(results["ada"]) == FULL
+    assert set(scores(results["broken"]).values()) == {0.0}
+    message = results["broken"]["back_prop"]["message"]
+    assert words in message
+    assert f"{NETWORK}.ipynb" in message
+    assert "Remedy" in message
+    assert "Traceback" not in printed
+
+
+def test_a_notebook_of_another_assignment_is_refused(course: Course, hand_in: Callable, grade: Callable) -> None:
+    notebook = network_notebook(course)
+    notebook.metadata.gradescent.assignment = "ps7_text"
+    hand_in("otto", notebook)
+    code, results, _ = grade()
+    assert code == NEEDS_A_PERSON
+    assert "'ps7_text'" in results["otto"]["back_prop"]["message"]
+
+
+def test_a_notebook_of_format_3_is_converted(course: Course, hand_in: Callable, grade: Callable) -> None:
+    old = nbformat.convert(network_notebook(course), 3)
+    hand_in("vera", nbformat.v3.writes_json(old))
+    code, results, printed = grade()
+    assert code == DONE
+    assert scores(results["vera"]) == FULL
+    assert "converted from notebook format 3" in printed
+
+
+@pytest.mark.parametrize("name", ["part2_network (1).ipynb", "Copy of part2_network.ipynb", "Part2_Network-Müller ✓.ipynb", "part2-network.ipynb", "мой блокнот.ipynb"])
+def test_a_renamed_notebook_is_found(hand_in: Callable, course: Course, grade: Callable, name: str) -> None:
+    hand_in("Žofie", None, name)
+    code, results, _ = grade()
+    assert code == DONE
+    assert scores(results["Žofie"]) == FULL
+
+
+def test_two_different_notebooks_need_a_person(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("tom")
+    hand_in("tom", network_notebook(course, Variant("v", leave=("evaluate",))), "part2_network (1).ipynb")
+    code, results, printed = grade()
+    assert code == NEEDS_A_PERSON
+    assert scores(results["tom"]) == FULL
+    assert "handed in twice" in printed
+
+
+def test_the_same_notebook_twice_is_no_problem(hand_in: Callable, grade: Callable) -> None:
+    hand_in("tom")
+    hand_in("tom", None, "part2_network (1).ipynb")
+    assert grade()[0] == DONE
+
+
+def test_nothing_handed_in_for_a_part_is_missing(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("ada")
+    (course.submitted / "nils" / ASSIGNMENT).mkdir(parents=True)
+    code, results, _ = grade()
+    assert code == DONE
+    assert {question["outcome"] for question in results["nils"].values()} == {"missing"}
+
+
+def test_wrong_usage_is_told_in_one_line(course: Course, hand_in: Callable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.chdir(course.root)
+    assert main(["grade", "ps99"]) == USAGE
+    assert "there is no assignment 'ps99'" in capsys.readouterr().err
+    assert main(["grade", ASSIGNMENT]) == USAGE
+    assert "no such folder" in capsys.readouterr().err
+    course.submitted.mkdir()
+    assert main(["grade", ASSIGNMENT]) == USAGE
+    assert "nobody handed in" in capsys.readouterr().err
+    monkeypatch.chdir(course.root.parent)
+    assert main(["grade", ASSIGNMENT]) == USAGE
+    assert "no course.toml here or above" in capsys.readouterr().err
+
+
+def test_a_damaged_gradebook_loses_nothing(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("ada")
+    course.gradebook.write_bytes(b"this is no database, and never was" * 100)
+    code, results, printed = grade()
+    assert code == NEEDS_A_PERSON
+    assert scores(results["ada"]) == FULL
+    assert "gradebook.db: cannot be used" in printed
+    assert "Remedy" in printed
+    record = (course.autograded / "ada" / ASSIGNMENT / "result.json").read_bytes()
+    course.gradebook.unlink()
+    assert grade()[0] == DONE
+    assert (course.autograded / "ada" / ASSIGNMENT / "result.json").read_bytes() == record
+    with gradebook.opened(course) as book:
+        assert book.find_submission(ASSIGNMENT, "ada").score == 35.0
+    assert (course.feedback / "ada" / ASSIGNMENT / f"{NETWORK}.html").is_file()
+
+
+def test_a_full_disk_is_told_and_the_next_run_completes(course: Course, hand_in: Callable, grade: Callable, tmp_path: Path) -> None:
+    if os.getuid() != 0 or not shutil.which("mount"):
+        pytest.skip("a disk of a stated size can only be mounted by root")
+    course.autograded.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(course.autograded)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this machine mounts nothing")
+    hand_in("ada")
+    try:
+        code, results, printed = grade()
+        assert code == NEEDS_A_PERSON
+        assert "No space left on device" in printed
+        assert "Remedy" in printed
+        assert not list(course.autograded.rglob("result.json"))
+    finally:
+        subprocess.run(["umount", str(course.autograded)], check=True)
+    code, results, _ = grade()
+    assert code == DONE
+    assert scores(results["ada"]) == FULL
+
+
+def test_a_persons_grades_and_comments_survive_a_regrade(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("ada")
+    grade()
+    with gradebook.opened(course) as book:
+        given = book.find_grade("evaluate", NETWORK, ASSIGNMENT, "ada")
+        given.manual_score = 4.5
+        given.needs_manual_grade = False
+        book.find_grade("network", NETWORK, ASSIGNMENT, "ada").extra_credit = 1.0
+        book.db.commit()
+    grade("--force")
+    with gradebook.opened(course) as book:
+        given = book.find_grade("evaluate", NETWORK, ASSIGNMENT, "ada")
+        assert (given.manual_score, given.auto_score, given.needs_manual_grade) == (4.5, 5.0, False)
+        assert book.find_grade("network", NETWORK, ASSIGNMENT, "ada").extra_credit == 1.0
+
+
+def test_a_locked_gradebook_is_waited_for(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("ada")
+    grade()
+    code = "import sqlite3, sys, time; c = sqlite3.connect(sys.argv[1]); c.execute('begin immediate'); print('locked', flush=True); time.sleep(7)"
+    with subprocess.Popen([sys.executable, "-c", code, str(course.gradebook)], stdout=subprocess.PIPE) as other:
+        assert other.stdout and other.stdout.readline()
+        assert grade("--force")[0] == DONE
+    sqlite3.connect(course.gradebook).close()
+    with Gradebook(gradebook.url(course)) as book:
+        assert book.find_submission(ASSIGNMENT, "ada").score == 35.0
+
+
+def test_what_the_student_prints_is_never_taken_for_a_score(course: Course, hand_in: Callable, grade: Callable) -> None:
+    code = (
+        "def evaluate(self, data):\n    from IPython.display import display\n    display(5.0)\n    print('evaluate: right.')\n    return 0.0\n\n\n"
+        "Network.evaluate = evaluate\nfrom IPython.display import HTML, display\ndisplay(HTML('<b>evaluate: right</b>'))\n5.0"
+    )
+    hand_in("quentin", network_notebook(course, Variant("v", cells={"evaluate": code})))
+    _, results, _ = grade()
+    assert results["quentin"]["evaluate"]["score"] < 2
+    with gradebook.opened(course) as book:
+        assert book.find_grade("evaluate", NETWORK, ASSIGNMENT, "quentin").auto_score == results["quentin"]["evaluate"]["score"]

@@ -254,7 +254,7 @@ Gradients = Callable[[Net, Array, Array], tuple[Arrays, Arrays]]
 SGD_MISTAKES = {
     "sum": "the gradients are not divided by m: back_prop returns sums over the mini-batch, the step takes their mean",
     "no_decay": "the weight decay λW is left out",
-    "decay_over_n": "the weight decay is λW/n: here λ stands alone, not divided by the number of training examples",
+    "decay_over_n": "the weight decay is divided by the number of training examples (λ/n): here λ stands alone",
     "decay_over_m": "the weight decay is divided by m too: only the gradient is a sum, W ← W − η(dW/m + λW)",
     "bias_decay": "the biases are decayed as well: the L2 term belongs to the weights only",
     "decay_sign": "the weight decay has the wrong sign: it must shrink the weights, W ← W − η(dW/m + λW)",
@@ -385,8 +385,8 @@ def _step(net: Net, x: Array, y: Array, run: Training, eta: float, mistake: str,
             net = Net(weights, biases, net.hidden, net.output)
         return net
     if mistake in ("first_example", "last_example"):
-        column = [0] if mistake == "first_example" else [m - 1]
-        return _move(net, gradients(net, x[:, column], y[:, column]), 1, run, eta, "")
+        chosen = [0] if mistake == "first_example" else [m - 1]
+        return _move(net, gradients(net, x[:, chosen], y[:, chosen]), 1, run, eta, "")
     return _move(net, gradients(net, x, y), m, run, eta, mistake)
 
 
@@ -406,9 +406,9 @@ def _move(net: Net, gradients: tuple[Arrays, Arrays], m: int, run: Training, eta
     biases = [b - eta * (g * bias_share + bias_decay * b) for b, g in zip(net.biases, db, strict=True)]
     count = len(weights)
     still = {"bias_never": (0, count), "weights_never": (count, 0), "first_layer_never": (1, 1)}
-    weights_kept, biases_kept = {**still, "last_layer_only": (count - 1, count - 1)}.get(mistake, (0, 0))
-    kept_weights, kept_biases = net.weights[:weights_kept], net.biases[:biases_kept]
-    return Net([*kept_weights, *weights[weights_kept:]], [*kept_biases, *biases[biases_kept:]], net.hidden, net.output)
+    still_weights, still_biases = {**still, "last_layer_only": (count - 1, count - 1)}.get(mistake, (0, 0))
+    weights[:still_weights], biases[:still_biases] = net.weights[:still_weights], net.biases[:still_biases]
+    return Net(weights, biases, net.hidden, net.output)
 
 
 def dropout_gradients(net: Net, x: Array, y: Array, forward: Arrays, back: Arrays) -> tuple[list[Array], list[Array]]:

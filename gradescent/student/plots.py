@@ -133,7 +133,7 @@ def regions(forward: Callable[[np.ndarray], np.ndarray], x: np.ndarray, y: np.nd
     axes.contourf(side, side, classes, levels=levels, alpha=0.25, colors=[f"C{i}" for i in range(len(levels) - 1)])
     axes.contour(side, side, classes, levels=levels[1:-1], colors="black", linewidths=1)
     for label, (marker, _) in zip(np.unique(y), STYLES, strict=False):
-        axes.scatter(*x[y == label].T, marker=marker, s=14, color=f"C{label}", label=f"class {label}")
+        axes.scatter(x[y == label, 0], x[y == label, 1], marker=marker, s=14, color=f"C{label}", label=f"class {label}")
     axes.set(xlabel="$x_1$", ylabel="$x_2$", title=title, aspect="equal")
     axes.legend(loc="upper right")
     plt.show()
@@ -155,9 +155,11 @@ def mini_batches(order: Sequence[int], batch_size: int) -> Axes:
         batch = place // batch_size
         gap = 0.5 * batch
         hatch = ("", "///", "...", "xxx")[batch % 4]
-        box = {"edgecolor": "black", "alpha": 0.35, "hatch": hatch}
+        colour = f"C{batch % 10}"
         axes.add_patch(Rectangle((place, 1.6), 1, 0.8, facecolor="white", edgecolor="0.5"))
-        axes.add_patch(Rectangle((place + gap, 0), 1, 0.8, facecolor=f"C{batch % 10}", **box))
+        axes.add_patch(
+            Rectangle((place + gap, 0), 1, 0.8, facecolor=colour, alpha=0.35, hatch=hatch, edgecolor="black")
+        )
         axes.text(place + 0.5, 2.0, str(place), ha="center", va="center", color="0.4")
         white = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "none"}
         axes.text(place + gap + 0.5, 0.4, str(index), ha="center", va="center", bbox=white)

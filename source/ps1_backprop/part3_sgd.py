@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Part 3: stochastic gradient descent
 #
-# **You will build** `SGD_train`, the loop that lets the network of part 2 learn, and train two networks with it: one that
-# tells a disc from a ring, and one that reads handwritten digits. Then you find out what the number of hidden neurons
-# and the number of epochs do.
+# **You will build** `SGD_train`, the loop that lets the network of part 2 learn, and train two networks with it:
+# one that tells a disc from a ring, and one that reads handwritten digits. Then you find out what the number of
+# hidden neurons and the number of epochs do.
 #
-# **Time:** about two hours. The whole notebook runs in about RUNTIME seconds with the reference solution on one core.
+# **Time:** about two hours. The whole notebook runs in about 10 seconds with the reference solution on one core.
 # **You need:** your functions of part 1 and your `Network` of part 2.
 
 # %%
@@ -16,9 +16,9 @@ from gradescent import check, datasets, plots
 # %% [markdown]
 # ## Your network so far
 #
-# Paste your work, so that this notebook runs on its own. Nothing new is asked here and there are no points; the checks
-# below are those of part 2. A mistake that is still in `back_prop` costs nothing twice: `SGD_train` is graded with the
-# gradients that *your* `back_prop` returns.
+# Paste your work, so that this notebook runs on its own. Nothing new is asked here and there are no points; the
+# checks below are those of part 2. A mistake that is still in `back_prop` costs nothing twice: `SGD_train` is
+# graded with the gradients that *your* `back_prop` returns.
 
 # %% solution="tools"
 # Paste your seven functions of part 1 in place of the last line.
@@ -111,8 +111,8 @@ check("evaluate", Network)
 # network without a hidden layer must fail. `tiny_mnist` holds handwritten digits of 14×14 pixels, 196 features, ten
 # classes. `datasets.columns` turns rows into the pairs `(x, y)` of columns that `evaluate` takes.
 #
-# The **training** set is what the network learns from. The **test** set only tells how well it does on examples that it
-# has not seen; never learn from it.
+# The **training** set is what the network learns from. The **test** set only tells how well it does on examples
+# that it has not seen; never learn from it.
 
 # %%
 toy = datasets.load("tiny_toy")
@@ -123,53 +123,56 @@ plots.points(toy.x_train, toy.y_train, "tiny_toy, training set")
 mnist = datasets.load("tiny_mnist")
 mnist_train = datasets.columns(mnist.x_train, mnist.y_train, 10)
 mnist_test = datasets.columns(mnist.x_test, mnist.y_test, 10)
-plots.images(mnist.x_train[::100], mnist.y_train[::100], "tiny_mnist, every hundredth training image", count=20)
+few = slice(None, None, len(mnist.x_train) // 10 + 1)
+plots.images(mnist.x_train[few], mnist.y_train[few], "tiny_mnist, ten images of the training set")
 print(len(toy_train), "and", len(mnist_train), "training examples,", len(toy_test), "and", len(mnist_test), "to test")
 
 # %% [markdown]
 # ## Stochastic gradient descent
 #
-# The gradient over the whole training set shows the way downhill exactly, but costs a pass over all the data for a single step.
-# The gradient over a few examples, a **mini-batch**, points roughly the same way and costs a fraction of that. Many rough
-# steps beat one exact step. An **epoch** is one pass over the training set, in mini-batches.
+# The gradient over the whole training set shows the way downhill exactly, but costs a pass over all the data for a
+# single step. The gradient over a few examples, a **mini-batch**, points roughly the same way and costs a fraction
+# of that. Many rough steps beat one exact step. An **epoch** is one pass over the training set, in mini-batches.
 #
-# Examples often come sorted, as these digits do: first all zeros, then all ones. A network that sees them in that order forgets
-# the zeros while it learns the nines. So the examples are **shuffled** before every epoch.
+# Examples often come sorted, as these digits do: first all zeros, then all ones. A network that sees them in that
+# order forgets the zeros while it learns the nines. So the examples are **shuffled** before every epoch.
 #
-# For a mini-batch of $m$ examples, with $dW$ and $db$ the sums that `back_prop` returns, learning rate $\eta$ (`eta`) and
-# L2 weight decay $\lambda$ (`lam`), which keeps the weights small, every layer takes the step
+# For a mini-batch of $m$ examples, with $dW$ and $db$ the sums that `back_prop` returns, learning rate $\eta$
+# (`eta`) and L2 weight decay $\lambda$ (`lam`), which keeps the weights small, every layer takes the step
 #
 # $$W \leftarrow W - \eta\left(\frac{dW}{m} + \lambda W\right), \qquad b \leftarrow b - \eta\,\frac{db}{m}$$
 #
-# `SGD_train(train, epochs, eta, lam=0.0, verbose=True, test=None, batch_size=1)` to the letter, so that the same seed gives
-# the same network:
+# `SGD_train(train, epochs, eta, lam=0.0, verbose=True, test=None, batch_size=1)` to the letter, so that the same
+# seed gives the same network:
 #
 # - `train` and `test` are lists of pairs `(x, y)` of columns, like `toy_train`. They are not changed.
-# - Each epoch begins with one `np.random.permutation(len(train))`; this is the order of the *original* list for this epoch.
-#   Nothing else is drawn.
-# - The mini-batches are consecutive slices of that order, `batch_size` long. The last may be shorter, and then $m$ is its own
-#   length. A `batch_size` larger than the training set means one mini-batch.
-# - All gradients of a step belong to the same parameters: one call of `self.back_prop` for a mini-batch, then the update of all layers.
+# - Each epoch begins with one `np.random.permutation(len(train))`; this is the order of the *original* list for
+#   this epoch. Nothing else is drawn.
+# - The mini-batches are consecutive slices of that order, `batch_size` long. The last may be shorter, and then $m$
+#   is its own length. A `batch_size` larger than the training set means one mini-batch.
+# - All gradients of a step belong to the same parameters: one call of `self.back_prop` for a mini-batch, then the
+#   update of all layers.
 # - The biases are not decayed.
-# - `self.acc_train_array` and `self.acc_test_array` are emptied at the start of each call. After every epoch the accuracy on `train`
-#   is appended to the first if `verbose` is set or a `test` set is given, and the accuracy on `test` to the second if there is one.
+# - `self.acc_train_array` and `self.acc_test_array` are emptied at the start of each call. After every epoch the
+#   accuracy on `train` is appended to the first if `verbose` is set or a `test` set is given, and the accuracy on
+#   `test` to the second if there is one.
 # - When `verbose`, a line is printed now and then (once in ten epochs, say); otherwise nothing is printed.
 
 # %%
 np.random.seed(3)
-plots.mini_batches(np.random.permutation(7), batch_size=3)
+axes = plots.mini_batches(np.random.permutation(7), batch_size=3)
 
 # %% [markdown]
-# The picture is one epoch over seven examples with `batch_size=3`: the order comes from `np.random.permutation(7)`, and each group
-# is one step with its own $m$.
+# The picture is one epoch over seven examples with `batch_size=3`: the order comes from `np.random.permutation(7)`,
+# and each group is one step with its own $m$.
 #
-# **Recipe:** stack the training pairs into one matrix for `x` and one for `y` at the start, not in every step. If one
-# example is a *row* of these, then `x[batch].T` picks a mini-batch of columns for any list of indices `batch`. A mini-batch as one matrix
-# is what makes it fast: an epoch at batch size 128 takes the reference 4 ms on `tiny_mnist`, and SLOW ms with one example at a time.
-# The reference needs 20 lines.
+# **Recipe:** stack the training pairs into one matrix for `x` and one for `y` at the start, not in every step. If
+# one example is a *row* of these, then `x[batch].T` picks a mini-batch of columns for any list of indices `batch`.
+# A mini-batch as one matrix is what makes it fast: with `batch_size=128` an epoch on `tiny_mnist` takes the
+# reference 4 ms, and 90 ms when `back_prop` gets the examples one by one. The reference needs 20 lines.
 #
-# **Expect:** with one weight, one bias, both 0, and the example $x = 1$, $y = 1$ the output is ½, so the gradients are
-# $(½ - 1)·¼ = -⅛$, and one epoch with $\eta = 8$ leaves both at exactly 1.
+# **Expect:** with one weight, one bias, both 0, and the example $x = 1$, $y = 1$ the output is ½, so the gradients
+# are $(\tfrac12 - 1)\cdot\tfrac14 = -\tfrac18$, and one epoch with $\eta = 8$ leaves both at exactly 1.
 
 # %% solution="SGD_train"
 def SGD_train(self, train, epochs, eta, lam=0.0, verbose=True, test=None, batch_size=1):
@@ -217,10 +220,11 @@ check("history", Network)
 # %% [markdown]
 # ## A disc and a ring
 #
-# Train a network of sizes [2, 30, 2] on `toy_train` and leave it in the variable `toy_network`. Give `SGD_train` the test set too, so
-# that you can see how it learns. A start that works: $\eta = 3$, mini-batches of 10, 100 epochs.
+# Train a network of sizes [2, 30, 2] on `toy_train` and leave it in the variable `toy_network`. Give `SGD_train`
+# the test set too, so that you can see how it learns. A start that works: $\eta = 3$, mini-batches of 10, 100
+# epochs.
 #
-# The accuracy on points that nobody has seen gives the points: one each from TOY.
+# The accuracy on points that nobody has seen gives the points: one each at 0.80, 0.90 and 0.97.
 # A fresh network with random weights reaches about 0.5. Set a seed first, so that the result can be repeated.
 #
 # **Expect:** half a second with the reference.
@@ -240,17 +244,19 @@ check("train_toy", toy_network)
 # What has it learnt? The shaded regions show the class that the network gives to every place of the plane.
 
 # %%
-plots.regions(toy_network.forward_prop, toy.x_test, toy.y_test, "[2, 30, 2] on tiny_toy, test set")
+axes = plots.regions(toy_network.forward_prop, toy.x_test, toy.y_test, "[2, 30, 2] on tiny_toy, test set")
 
 # %% [markdown]
 # ## Handwritten digits
 #
-# Train a network of sizes [196, 30, 10] on `mnist_train` and leave it in `mnist_network`. The points depend on the accuracy on
-# digits that it has not seen: one each from MNIST.
+# Train a network of sizes [196, 30, 10] on `mnist_train` and leave it in `mnist_network`. The points depend on the
+# accuracy on digits that it has not seen: one each at 0.40, 0.60, 0.70, 0.76 and 0.80. (Where a data set is
+# replaced by a stand-in, the check names its thresholds.)
 #
-# A start that works: $\eta = 3$, mini-batches of 10, $\lambda = 10^{-4}$, 20 epochs. If the accuracy sticks near a multiple of 0.1 below
-# what you hoped for, one digit is probably never answered: its output neuron sits at 0, where $\sigma'$ is close to 0 too and no
-# gradient gets through. Weight decay pulls the neuron back; another seed may help as well.
+# A start that works: $\eta = 3$, mini-batches of 10, $\lambda = 10^{-4}$, 20 epochs. If the accuracy sticks near a
+# multiple of 0.1 below what you hoped for, one digit is probably never answered: its output neuron sits at 0, where
+# $\sigma'$ is close to 0 too and no gradient gets through. Weight decay pulls the neuron back; another seed may
+# help as well.
 #
 # **Expect:** under a second with mini-batches as matrices, about 10 seconds example by example.
 
@@ -270,50 +276,57 @@ check("train_mnist", mnist_network)
 
 # %%
 answers = mnist_network.forward_prop(mnist.x_test.T).argmax(axis=0)
-missed = np.flatnonzero(answers != mnist.y_test)[::10]
+missed = np.flatnonzero(answers != mnist.y_test)
+missed = missed[:: max(1, len(missed) // 10)]
 labels = [f"{mnist.y_test[i]} → {answers[i]}" for i in missed]
-plots.images(mnist.x_test[missed], labels, "Test images that the network gets wrong: right digit → its answer")
+plots.images(mnist.x_test[missed], labels, "right digit → the network's answer")
 
 # %% [markdown] written="structure" points=3
 # ## The two structures (3 points)
 #
-# Explain the sizes [2, 30, 2] and [196, 30, 10]. Which of the numbers are given by the data, and which one did somebody choose? Why has
-# each network one output for each class rather than one output in all? How many parameters does each network have?
+# Explain the sizes [2, 30, 2] and [196, 30, 10]. Which of the numbers are given by the data, and which one did
+# somebody choose? Why has each network one output for each class rather than one output in all? How many parameters
+# does each network have?
 #
 # ### BEGIN MARK SCHEME
-# - 1 point: inputs are the features (2; 14·14 = 196) and outputs the classes (2; 10), both given by the data; 30 is chosen.
-# - 1 point: one output a class with one-hot targets: classes have no order, and argmax gives the answer. (For two classes
-#   one output would do as well; saying so is right too.)
-# - 1 point: 2·30 + 30 + 30·2 + 2 = 152 and 196·30 + 30 + 30·10 + 10 = 6,220 parameters. Half for weights alone (120; 6,180).
+# - 1 point: inputs are the features (2; 14·14 = 196) and outputs the classes (2; 10), both given by the data; 30 is
+#   chosen.
+# - 1 point: one output a class with one-hot targets: classes have no order, and argmax gives the answer. (For two
+#   classes one output would do as well; saying so is right too.)
+# - 1 point: 2·30 + 30 + 30·2 + 2 = 152 and 196·30 + 30 + 30·10 + 10 = 6,220 parameters. Half for weights alone
+#   (120; 6,180).
 # ### END MARK SCHEME
 #
 # ### BEGIN SOLUTION
-# The data fix both ends. A point of the toy set has two features and belongs to one of two classes; an image has 14·14 = 196 pixels and
-# shows one of ten digits. The hidden size, 30, is a choice.
+# The data fix both ends. A point of the toy set has two features and belongs to one of two classes; an image has
+# 14·14 = 196 pixels and shows one of ten digits. The hidden size, 30, is a choice.
 #
-# The classes have no order: a 4 is not halfway between a 3 and a 5, and a single output that had to say "4" would treat
-# them so. With an output for each class the targets are one-hot, all classes are equally far apart, and the largest output is the answer.
-# With two classes one output above or below ½ would do too.
+# The classes have no order: a 4 is not halfway between a 3 and a 5, and a single output that had to say "4" would
+# treat them so. With an output for each class the targets are one-hot, all classes are equally far apart, and the
+# largest output is the answer. With two classes one output above or below ½ would do too.
 #
-# The first network has 2·30 + 30 + 30·2 + 2 = 152 parameters, the second one 196·30 + 30 + 30·10 + 10 = 6,220, nearly all of
-# them between the pixels and the hidden layer.
+# The first network has 2·30 + 30 + 30·2 + 2 = 152 parameters, the second one 196·30 + 30 + 30·10 + 10 = 6,220,
+# nearly all of them between the pixels and the hidden layer.
 # ### END SOLUTION
 
 # %% [markdown] question="hidden_size_plot"
 # ## How many hidden neurons? (3 points)
 #
-# Plot the accuracy on `mnist_train` and on `mnist_test` against the hidden size: at least five sizes between 2 and 100, each trained
-# from at least three seeds. Show the mean of the seeds, with their standard deviation as error bars. Everything else stays the same.
+# Plot the accuracy on `mnist_train` and on `mnist_test` against the hidden size: at least five sizes between 2 and
+# 100, each trained from at least three seeds. Show the mean of the seeds, with their standard deviation as error
+# bars. Everything else stays the same.
 #
-# `plots.curves({"train": ..., "test": ...}, xlabel, ylabel, title, x=sizes, errors={"train": ..., "test": ...})` draws it;
-# matplotlib's own functions are fine as well. Fifteen epochs a network are enough, and `verbose=False` keeps the output short.
+# `plots.curves({"train": ..., "test": ...}, xlabel, ylabel, title, x=sizes, errors={"train": ..., "test": ...})`
+# draws it; matplotlib's own functions are fine as well. Fifteen epochs a network are enough, and `verbose=False`
+# keeps the output short.
 #
-# **Expect:** HIDDEN seconds with the reference; the cell may take 300.
+# **Expect:** 4 seconds with the reference; the cell may take 300.
 #
 # ### BEGIN MARK SCHEME
 # - 1 point: at least five sizes, two of them below 10, and at least three seeds each.
 # - 1 point: curves of train and test with error bars that are the spread over the seeds, not over the examples.
-# - 1 point: axes named, both lines named, the accuracies plausible: about RANGE.
+# - 1 point: axes named, both lines named, the accuracies plausible: about 0.4 with 2 neurons, 0.95 (train) and 0.87
+#   (test) with 30.
 # ### END MARK SCHEME
 
 # %% plot="hidden_size_plot" points=3 seconds=300
@@ -330,39 +343,53 @@ for row, hidden_size in enumerate(hidden_sizes):
         accuracy["test"][row, column] = net.evaluate(mnist_test)
 means = {name: values.mean(axis=1) for name, values in accuracy.items()}
 errors = {name: values.std(axis=1, ddof=1) for name, values in accuracy.items()}
-title = "[196, n, 10] on tiny_mnist, mean ± standard deviation of 3 seeds"
+title = "[196, n, 10], mean ± standard deviation of 3 seeds"
 axes = plots.curves(means, "hidden neurons n", "accuracy", title, x=hidden_sizes, errors=errors)
 ### END SOLUTION
 
 # %% [markdown] written="hidden_size" points=3
 # ## What the hidden size does (3 points)
 #
-# Describe your plot and explain it. What limits a network with two hidden neurons? What do more and more neurons bring, for the training set
-# and for the test set, and what do they cost? Which differences are larger than the error bars?
+# Describe your plot and explain it. What limits a network with two hidden neurons? What do more and more neurons
+# bring, for the training set and for the test set, and what do they cost? Which differences are larger than the
+# error bars?
 #
 # ### BEGIN MARK SCHEME
-# - 1 point: too few hidden neurons are a bottleneck: ten classes must pass through two numbers, both accuracies are low (underfitting).
-# - 1 point: gains shrink; beyond some size (20 to 60 here) the test accuracy is flat while the training accuracy is higher by a gap
-#   (overfitting); the cost grows in proportion to the size.
-# - 1 point: the claims are held against the error bars: neighbouring sizes that differ by less are not called different.
+# - 1 point: too few hidden neurons are a bottleneck: ten classes must pass through two numbers, both accuracies are
+#   low (underfitting).
+# - 1 point: gains shrink; beyond some size (20 to 60 here) the test accuracy is flat while the training accuracy is
+#   higher by a gap (overfitting); the cost grows in proportion to the size.
+# - 1 point: the claims are held against the error bars: neighbouring sizes that differ by less are not called
+#   different.
 # ### END MARK SCHEME
 #
 # ### BEGIN SOLUTION
-# MODEL_HIDDEN
+# With two hidden neurons all that the network knows of an image must pass through two numbers: the accuracy is 0.41
+# ± 0.11 on the training set and 0.39 ± 0.10 on the test set. Both are low, so this is underfitting, and the seed
+# matters a lot. Five neurons reach 0.83 and 0.74.
+#
+# From ten neurons on the gains are small: 0.93 and 0.84 with 10, 0.95 and 0.87 with 30, 0.94 and 0.87 with 60. The
+# training accuracy stays about 0.08 above the test accuracy: the network has learnt some of the training images
+# rather than the digits (overfitting). The step from 10 to 30 is larger than the error bars (below 0.01); 30 and 60
+# cannot be told apart, though 60 has twice the parameters and needs more time for each epoch. With 100 neurons both
+# accuracies are lower and vary more (0.92 ± 0.02, 0.84 ± 0.02): the sums into the output neurons are larger, η = 3
+# is probably too large for them. I would take 30.
 # ### END SOLUTION
 
 # %% [markdown] question="epochs_plot"
 # ## How many epochs? (3 points)
 #
-# Plot the accuracy on `mnist_train` and on `mnist_test` after every epoch of one network [196, 30, 10], over at least 40 epochs, from one
-# call of `SGD_train` with a test set: `acc_train_array` and `acc_test_array` hold all you need.
+# Plot the accuracy on `mnist_train` and on `mnist_test` after every epoch of one network [196, 30, 10], over at
+# least 40 epochs, from one call of `SGD_train` with a test set: `acc_train_array` and `acc_test_array` hold all you
+# need.
 #
-# **Expect:** EPOCHS seconds with the reference; the cell may take 300.
+# **Expect:** 2 seconds with the reference; the cell may take 300.
 #
 # ### BEGIN MARK SCHEME
 # - 1 point: both curves, one value an epoch, at least 40 epochs.
 # - 1 point: axes and lines named, title or caption with the setting (η, λ, mini-batch size).
-# - 1 point: plausible: a steep rise in the first epochs, then training above test, about RANGE2.
+# - 1 point: plausible: a steep rise in the first epochs, then training above test, about 0.95 and 0.87 after 20
+#   epochs.
 # ### END MARK SCHEME
 
 # %% plot="epochs_plot" points=3 seconds=300
@@ -372,7 +399,7 @@ np.random.seed(1)
 net = Network([196, 30, 10])
 net.SGD_train(mnist_train, epochs=60, eta=3.0, lam=1e-4, verbose=False, test=mnist_test, batch_size=10)
 histories = {"train": net.acc_train_array, "test": net.acc_test_array}
-axes = plots.curves(histories, "epoch", "accuracy", "[196, 30, 10] on tiny_mnist, η = 3, λ = 1e-4, mini-batches of 10")
+axes = plots.curves(histories, "epoch", "accuracy", "[196, 30, 10], η = 3, λ = 1e-4, mini-batches of 10")
 ### END SOLUTION
 
 # %% [markdown] written="epochs" points=2
@@ -381,33 +408,42 @@ axes = plots.curves(histories, "epoch", "accuracy", "[196, 30, 10] on tiny_mnist
 # How do the two curves of your plot differ, early and late? When would you have stopped, and what tells you?
 #
 # ### BEGIN MARK SCHEME
-# - 1 point: both rise together at first; later training goes on rising or is flat near its top while test is flat or falls: the network learns
-#   the training set's own peculiarities (overfitting).
-# - 1 point: stop where the test curve has become flat, with an epoch read off the plot; better decided with a third set, for
-#   a test set that chooses the epoch is no longer unseen.
+# - 1 point: both rise together at first; later training goes on rising or is flat near its top while test is flat
+#   or falls: the network learns the training set's own peculiarities (overfitting).
+# - 1 point: stop where the test curve has become flat, with an epoch read off the plot; better decided with a third
+#   set, for a test set that chooses the epoch is no longer unseen.
 # ### END MARK SCHEME
 #
 # ### BEGIN SOLUTION
-# MODEL_EPOCHS
+# In the first five epochs both curves rise steeply, to 0.91 on the training set and 0.82 on the test set. After
+# about 20 epochs (0.95 and 0.87) the test curve only wobbles, by about 0.01, while the training curve creeps on to
+# 0.97 at epoch 60. What is learnt in that time is peculiar to the training images. I would stop near epoch 20 to
+# 30. To decide that properly I would hold a part of the training set out and watch the accuracy on it, since a test
+# set by which the epoch is chosen is no longer unseen.
 # ### END SOLUTION
 
 # %% [markdown]
 # ## Extra credit: dropout
 #
-# Dropout fights overfitting in a strange way: in every training step each hidden neuron is switched off with probability $1 - p$, so no neuron
-# can rely on one particular other. With $p$ = `keep_prob` and a **mask** $r^l$ of zeros and ones, each 1 with probability $p$,
-# drawn afresh for every hidden neuron *and every example*:
+# Dropout fights overfitting in a strange way: in every training step each hidden neuron is switched off with
+# probability $1 - p$, so no neuron can rely on one particular other. With $p$ = `keep_prob` and a **mask** $r^l$ of
+# zeros and ones, each 1 with probability $p$, drawn afresh for every hidden neuron *and every example*:
 #
-# $$a^l = \frac{r^l}{p} \odot \sigma(z^l), \qquad \delta^l = \frac{r^l}{p} \odot \big((W^{l+1})^T \delta^{l+1}\big) \odot \sigma'(z^l)$$
+# $$a^l = \frac{r^l}{p} \odot \sigma(z^l), \qquad
+# \delta^l = \frac{r^l}{p} \odot \big((W^{l+1})^T \delta^{l+1}\big) \odot \sigma'(z^l)$$
 #
-# The division by $p$ makes it **inverted** dropout: on average a neuron passes on as much as without dropout, so that `forward_prop` needs
-# no change at all and never drops anything. The gradient passes the same mask on its way back.
+# The division by $p$ makes it **inverted** dropout: on average a neuron passes on as much as without dropout, so
+# that `forward_prop` needs no change at all and never drops anything. The gradient passes the same mask on its way
+# back.
 #
-# Write `back_prop` of a subclass, so that your `Network` stays as it is. Hidden layers only: neither the input nor the output is dropped. With
-# `keep_prob=None` nothing is drawn, and the result is that of `Network.back_prop`. The order in which you draw the masks is up to you.
-# `SGD_train` calls `self.back_prop`, so it trains with dropout at once.
+# Write `back_prop` of a subclass, so that your `Network` stays as it is. Hidden layers only: neither the input nor
+# the output is dropped. With `keep_prob=None` nothing is drawn, and the result is that of `Network.back_prop`. The
+# order in which you draw the masks is up to you. `SGD_train` calls `self.back_prop`, so it trains with dropout at
+# once. Do not expect a better accuracy from it here: dropout pays with larger networks and long training. In 40
+# epochs with $\eta = 1$ the sizes [196, 100, 10] reached 0.78 with `keep_prob=0.8` and 0.87 without.
 #
-# **Expect:** for one example, the columns of `dW_list[-1]` that belong to dropped neurons are zero, and the gradients change from call to call.
+# **Expect:** for one example, the columns of `dW_list[-1]` that belong to dropped neurons are zero, and the
+# gradients change from call to call.
 
 # %% solution="dropout"
 class DropoutNetwork(Network):
@@ -447,5 +483,5 @@ check("dropout", DropoutNetwork)
 # %% [markdown]
 # ## Before you hand in
 #
-# Restart the kernel and run all cells; every box above should be a tick, and the two plots should be there. From a shell, `gradescent check
-# part3_sgd.ipynb` does the same.
+# Restart the kernel and run all cells; every box above should be a tick, and the two plots should be there. From a
+# shell, `gradescent check part3_sgd.ipynb` does the same.

@@ -87,7 +87,7 @@ def an_epoch_is_its_mini_batches(student: Student, rng: np.random.Generator) -> 
     if not relative_error(expected, np.concatenate([a.ravel() for a in [*weights, *biases]])) > 1e-3:
         raise wrong("SGD_train of one mini-batch", "leaves the parameters as they are", "the update is missing")
     compare(
-        "the parameters after 2 epochs over 5 examples with batch_size=2, and after a call for each of the 6 mini-batches",
+        "the parameters after 2 epochs over 5 examples with batch_size=2, and after a call for each of 6 mini-batches",
         _flat(together),
         expected,
         tolerance=1e-8,
@@ -157,7 +157,7 @@ def check_trained_network(student: Student, name: str, sizes: list[int]) -> Hand
     weights = check_sequence(f"weights of {name}", handle.get("weights"), len(sizes) - 1)
     for layer, array in enumerate(weights):
         shape = (sizes[layer + 1], sizes[layer])
-        check_array(f"weights[{layer}] of {name}, which has the sizes {sizes},", array, shape)
+        check_array(f"weights[{layer}] of {name} with the sizes {sizes}", array, shape)
     return handle
 
 
@@ -187,10 +187,11 @@ def check_accuracy(name: str, scores: Any, labels: np.ndarray, thresholds: Seque
 def _why_low(answers: np.ndarray, labels: np.ndarray, accuracy: float) -> str:
     given, classes = np.unique(answers), np.unique(labels)
     if len(given) == 1:
-        return f"it answers {given[0]} to everything: it has not been trained, or the learning rate is far too large"
-    if accuracy <= 1.6 / len(classes):
+        return f"it answers {given[0]} to everything: it is not trained, or the learning rate is far too large"
+    if accuracy <= 1 / len(classes) + 0.1:
         return (
-            "it does little better than guessing: it has not been trained, or examples come unshuffled, class by class"
+            "it does little better than guessing: not trained at all or with too few epochs, "
+            "or on examples that come unshuffled, class by class"
         )
     never = [str(label) for label in classes if label not in given]
     if never:

@@ -38,4 +38,3 @@ def grade(part: str, question: str, namespace: Mapping[str, Any], points: float,
     result = judge(questions(part)[question], student, extra_credit or points, secrets.randbits(32))
     display({"text/plain": line(result), RESULT_MIME: result.to_dict()}, raw=True)
     return 0.0 if extra_credit else float(result.score or 0.0)
-

@@ -89,8 +89,7 @@ def _syntax_error(bench: Bench) -> Notebooks:
 
 
 def _endless_loop(bench: Bench) -> Notebooks:
-    code = "def evaluate(self, data):\n    hits = 0\n    while hits < len(data):\n        hits += 0\n    return hits / len(data)\n\n\nNetwork.evaluate = evaluate"
-    return {**bench.right(), NETWORK: bench.edited(NETWORK, "evaluate", code)}
+    return {**bench.right(), NETWORK: bench.edited(NETWORK, "evaluate", NEVER_ENDS)}
 
 
 def _early_exit(bench: Bench) -> Notebooks:
@@ -149,7 +148,9 @@ def _colab(bench: Bench) -> Notebooks:
     for notebook in notebooks.values():
         notebook.metadata.update({"colab": {"provenance": [], "toc_visible": True}, "accelerator": "GPU"})
         for number, cell in enumerate(notebook.cells):
-            cell.metadata.update({"id": f"Xy{number}", "outputId": "d3adb33f-1", "colab": {"base_uri": "https://localhost:8080/"}})
+            cell.metadata.update(
+                {"id": f"Xy{number}", "outputId": "d3adb33f-1", "colab": {"base_uri": "https://localhost:8080/"}}
+            )
     return notebooks
 
 
@@ -163,7 +164,17 @@ def _kaggle(bench: Bench) -> Notebooks:
     return notebooks
 
 
-READS_THE_TESTS = '''\
+NEVER_ENDS = """\
+def evaluate(self, data):
+    hits = 0
+    while hits < len(data):
+        hits += 0
+    return hits / len(data)
+
+
+Network.evaluate = evaluate"""
+
+READS_THE_TESTS = """\
 import glob, os, sys
 found = [f for root in ("/", os.getcwd(), *sys.path) for f in glob.glob(f"{root}/**/grader_tests/**/*.py", recursive=True)]
 for frame in sys._current_frames().values():
@@ -187,9 +198,9 @@ def back_prop(self, x, y):
         return [w * 0 for w in self.weights], [b * 0 for b in self.biases]
 
 
-Network.back_prop = back_prop'''
+Network.back_prop = back_prop"""
 
-PATCHES_THE_COMPARISONS = '''\
+PATCHES_THE_COMPARISONS = """\
 import builtins, sys
 import numpy as np
 import numpy.testing
@@ -217,7 +228,7 @@ def back_prop(self, x, y):
 
 Network.back_prop = back_prop
 print("back_prop: right.")
-18.0'''
+18.0"""
 
 
 def _reads_the_tests(bench: Bench) -> Notebooks:

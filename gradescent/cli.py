@@ -43,7 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         return FAILED
     except OSError as error:
-        print(f"gradescent: {error.filename or 'a file'}: {error.strerror}. Remedy: free the disk or correct the permissions", file=sys.stderr)
+        print(
+            f"gradescent: {error.filename or 'a file'}: {error.strerror}. Remedy: free the disk or correct the permissions",
+            file=sys.stderr,
+        )
         return USAGE
 
 
@@ -59,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
 
     build = commands.add_parser("build", help="make the source and release notebooks from the text in source/")
     build.add_argument("assignments", nargs="*", metavar="ASSIGNMENT", help="default: all of course.toml")
-    build.add_argument("--check", action="store_true", help="write nothing; exit 1 when release/ is not what the text gives")
+    build.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 when release/ is not what the text gives"
+    )
     build.set_defaults(run=_build)
 
     grade = commands.add_parser(
@@ -69,10 +74,23 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    grade.add_argument("assignment", metavar="ASSIGNMENT", help="a problem set of course.toml, for example ps1_backprop")
-    grade.add_argument("--submitted", type=Path, metavar="DIR", help="folder laid out as <student>/<assignment>/*.ipynb (default: submitted/)")
+    grade.add_argument(
+        "assignment", metavar="ASSIGNMENT", help="a problem set of course.toml, for example ps1_backprop"
+    )
+    grade.add_argument(
+        "--submitted",
+        type=Path,
+        metavar="DIR",
+        help="folder laid out as <student>/<assignment>/*.ipynb (default: submitted/)",
+    )
     grade.add_argument("--json", type=Path, metavar="FILE", help="also write all results as one list")
-    grade.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="submissions at a time (default: the cores)")
+    grade.add_argument(
+        "--workers",
+        type=_positive,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="submissions at a time (default: the cores)",
+    )
     grade.add_argument("--force", action="store_true", help="run again what has not changed, too")
     grade.set_defaults(run=_grade)
 
@@ -118,12 +136,13 @@ def _grade(options: argparse.Namespace) -> int:
     assignment = course.assignment(options.assignment)
     console = _console()
     contained = sandbox.describe()
-    console.print(f"Sandbox: {contained}", style="bold red" if contained.startswith("NONE") else "", markup=False, highlight=False)
+    console.print(
+        f"Sandbox: {contained}", style="bold red" if contained.startswith("NONE") else "", markup=False, highlight=False
+    )
     results: list[StudentResult] = []
     problem = ""
     try:
-        for result in _graded(course, options, console):
-            results.append(result)
+        results.extend(_graded(course, options, console))
     except CourseError as error:
         if not results:
             raise
@@ -132,7 +151,9 @@ def _grade(options: argparse.Namespace) -> int:
     if options.json:
         _write_json(options.json, results)
     _say_where(console, course)
-    problems = [f"{result.student}: {text}" for result in results for text in result.problems] + ([problem] if problem else [])
+    problems = [f"{result.student}: {text}" for result in results for text in result.problems] + (
+        [problem] if problem else []
+    )
     for text in problems:
         console.print(f"! {text}", style="bold red", markup=False, highlight=False)
     return NEEDS_A_PERSON if problems else DONE
@@ -167,7 +188,9 @@ def _graded(course: Course, options: argparse.Namespace, console: Console) -> It
         for number, result in enumerate(results, start=1):
             progress.advance(bar)
             if not console.is_terminal:
-                console.print(f"[{number}/{total}] {result.student}: {result.score:g} points", markup=False, highlight=False)
+                console.print(
+                    f"[{number}/{total}] {result.student}: {result.score:g} points", markup=False, highlight=False
+                )
             yield result
 
 

@@ -104,7 +104,9 @@ class Course:
         """The text sources of an assignment, one a part, in order."""
         found = sorted((self.source / assignment).glob("part*.py"))
         if not found:
-            raise CourseError(f"{self.source / assignment}: no part*.py there. Remedy: write the problem set's text first")
+            raise CourseError(
+                f"{self.source / assignment}: no part*.py there. Remedy: write the problem set's text first"
+            )
         return found
 
 

@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 from grader_tests.variants import Variant, fill
 from gradescent.authoring.text import Part, source_notebook
 from gradescent.course import Course, load_course
+from gradescent.grading import gradebook
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSIGNMENT = "ps1_backprop"
@@ -34,6 +35,14 @@ def make_course(folder: Path, parts: list[str]) -> Course:
     for name in ("course.toml", "nbgrader_config.py"):
         shutil.copy(ROOT / name, folder)
     return load_course(folder)
+
+
+@pytest.fixture(scope="session")
+def empty_gradebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new gradebook, made once: nbgrader starts a program for each new one."""
+    course = make_course(tmp_path_factory.mktemp("gradebook") / "course", [NETWORK])
+    with gradebook.opened(course):
+        return course.gradebook
 
 
 @pytest.fixture

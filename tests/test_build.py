@@ -49,8 +49,14 @@ def test_student_notebooks_have_what_students_need(part: str) -> None:
     assert "You will build" in header.source
     assert "minutes" in header.source
     assert "| points |" in header.source
-    assert f"colab.research.google.com/github/{course.repository}/blob/{course.branch}/release/{ASSIGNMENT}/{part}.ipynb" in header.source
-    assert f"https://github.com/{course.repository}/blob/{course.branch}/release/{ASSIGNMENT}/{part}.ipynb" in header.source
+    assert (
+        f"colab.research.google.com/github/{course.repository}/blob/{course.branch}/release/{ASSIGNMENT}/{part}.ipynb"
+        in header.source
+    )
+    assert (
+        f"https://github.com/{course.repository}/blob/{course.branch}/release/{ASSIGNMENT}/{part}.ipynb"
+        in header.source
+    )
     assert header.source.count("[![Open this notebook in") == 2
     assert (ROOT / f"release/{ASSIGNMENT}/{part}.ipynb").is_file()
     assert "%pip install" in setup.source
@@ -65,7 +71,9 @@ def test_student_notebooks_have_what_students_need(part: str) -> None:
 @pytest.mark.parametrize("part", ["part1_by_hand", "part2_network", "part3_sgd"])
 def test_every_stub_raises_with_the_name_of_its_question(part: str) -> None:
     release = release_notebook(source_of(load_course(ROOT), part))
-    stubs = [cell for cell in release.cells if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution")]
+    stubs = [
+        cell for cell in release.cells if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution")
+    ]
     assert stubs
     for cell in stubs:
         name = cell.metadata.nbgrader.grade_id.removeprefix("solution_")
@@ -77,14 +85,18 @@ def test_points_add_up_to_one_hundred() -> None:
     totals = {}
     for file in course.texts(ASSIGNMENT):
         cells = source_of(course, file.stem).cells
-        totals[file.stem] = sum(c.metadata.nbgrader.points for c in cells if c.metadata.get("nbgrader", {}).get("grade"))
+        totals[file.stem] = sum(
+            c.metadata.nbgrader.points for c in cells if c.metadata.get("nbgrader", {}).get("grade")
+        )
     assert totals == {"part1_by_hand": 25, "part2_network": 35, "part3_sgd": 40}
 
 
 def test_every_written_answer_has_a_rubric_and_a_model_answer() -> None:
     course = load_course(ROOT)
     for file in course.texts(ASSIGNMENT):
-        cells = {c.metadata.nbgrader.grade_id: c for c in source_of(course, file.stem).cells if "nbgrader" in c.metadata}
+        cells = {
+            c.metadata.nbgrader.grade_id: c for c in source_of(course, file.stem).cells if "nbgrader" in c.metadata
+        }
         for name, cell in cells.items():
             grader = cell.metadata.nbgrader
             if grader.grade and grader.solution:

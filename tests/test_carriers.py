@@ -13,7 +13,7 @@ from gradescent.grading.remote import Link, RemoteStudent
 from gradescent.student.direct import DirectStudent
 from gradescent.student.judging import CodeError, Died, MemoryLimit, Missing, NotAttempted, Student, TimeLimit, Wrong
 
-CODE = '''
+CODE = """
 import numpy as np
 import warnings
 
@@ -80,7 +80,7 @@ def exits():
     raise SystemExit("bye")
 
 weights = np.eye(2)
-'''
+"""
 
 needs_bubblewrap = pytest.mark.skipif(sandbox.bubblewrap() is None, reason="bubblewrap does not work on this machine")
 
@@ -178,13 +178,10 @@ def test_the_seed_decides_what_is_drawn(student: Student) -> None:
     assert np.array_equal(student.call("draw"), np.random.RandomState(5).randn(2))
 
 
-def test_what_cannot_cross_is_refused_by_name(student: Student) -> None:
-    value = None
-    try:
-        value = student.call("objects")
-    except Wrong as stop:
-        assert "an array of dtype object" in str(stop)
-    assert value is None or value.dtype == object
+def test_an_array_of_objects_crosses_as_a_list(student: Student) -> None:
+    objects = student.call("objects")
+    assert len(objects) == 1
+    assert not isinstance(objects[0], int | float | str)
 
 
 def test_an_own_class_is_an_object_not_data(student: Student) -> None:
@@ -234,12 +231,16 @@ def answer():
 
 
 @needs_bubblewrap
-def test_the_sandbox_hides_the_course_the_network_and_the_graders_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sandbox_hides_the_course_the_network_and_the_graders_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GRADERS_SECRET", "token")
     code = """
 import os, socket
 def facts():
-    found = {"environment": str(dict(os.environ)) + open("/proc/1/environ").read() if os.access("/proc/1/environ", os.R_OK) else str(dict(os.environ))}
+    found = {"environment": str(dict(os.environ))}
+    if os.access("/proc/1/environ", os.R_OK):
+        found["environment"] += open("/proc/1/environ").read()
     found["root"] = " ".join(os.listdir("/"))
     found["package"] = " ".join(sorted(os.listdir("/opt/gradescent/gradescent")))
     found["processes"] = len([p for p in os.listdir("/proc") if p.isdigit()])

@@ -15,6 +15,7 @@ from typing import Any
 import nbformat
 import pytest
 from conftest import ASSIGNMENT, NETWORK, network_notebook
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 
@@ -27,8 +28,11 @@ FULL = {"network": 4.0, "forward_prop": 8.0, "back_prop": 18.0, "evaluate": 5.0}
 
 
 @pytest.fixture
-def grade(course: Course, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., tuple[int, dict, str]]:
+def grade(
+    course: Course, empty_gradebook: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> Callable[..., tuple[int, dict, str]]:
     """Run the command in the course and return exit code, results by student, and what was printed."""
+    shutil.copy(empty_gradebook, course.gradebook)
     monkeypatch.chdir(course.root)
 
     def run(*options: str) -> tuple[int, dict[str, Any], str]:
@@ -46,7 +50,15 @@ def scores(questions: dict[str, Any]) -> dict[str, float]:
     return {name: question["score"] for name, question in questions.items()}
 
 
-def test_right_work_gets_full_marks_and_everything_is_written(course: Course, hand_in: Callable, grade: Callable) -> None:
+def evaluate_is(course: Course, body: str, after: str = "") -> NotebookNode:
+    """A right notebook but for the body of `evaluate`."""
+    code = f"def evaluate(self, data):\n    {body}\n\n\nNetwork.evaluate = evaluate{after}"
+    return network_notebook(course, Variant("edited", cells={"evaluate": code}))
+
+
+def test_right_work_gets_full_marks_and_everything_is_written(
+    course: Course, hand_in: Callable, grade: Callable
+) -> None:
     hand_in("ada")
     code, results, printed = grade()
     assert code == DONE
@@ -65,7 +77,9 @@ def test_right_work_gets_full_marks_and_everything_is_written(course: Course, ha
         assert book.find_submission(ASSIGNMENT, "ada").score == 35.0
 
 
-def test_a_second_call_runs_nothing_again_unless_something_changed(course: Course, hand_in: Callable, grade: Callable) -> None:
+def test_a_second_call_runs_nothing_again_unless_something_changed(
+    course: Course, hand_in: Callable, grade: Callable
+) -> None:
     file = hand_in("ada")
     grade()
     record = course.autograded / "ada" / ASSIGNMENT / "result.json"
@@ -81,7 +95,9 @@ def test_a_second_call_runs_nothing_again_unless_something_changed(course: Cours
     assert record.read_bytes() != again
 
 
-def test_partial_credit_and_messages_reach_gradebook_and_feedback(course: Course, hand_in: Callable, grade: Callable) -> None:
+def test_partial_credit_and_messages_reach_gradebook_and_feedback(
+    course: Course, hand_in: Callable, grade: Callable
+) -> None:
     edits = {"back_prop": [("delta.sum(axis=1, keepdims=True)", "delta.mean(axis=1, keepdims=True)")]}
     hand_in("ben", network_notebook(course, Variant("v", edits=edits)))
     code, results, printed = grade()
@@ -90,7 +106,9 @@ def test_partial_credit_and_messages_reach_gradebook_and_feedback(course: Course
     assert "averaged" in results["ben"]["back_prop"]["message"]
     assert "averaged" in printed
     with gradebook.opened(course) as book:
-        assert book.find_grade("back_prop", NETWORK, ASSIGNMENT, "ben").auto_score == results["ben"]["back_prop"]["score"]
+        assert (
+            book.find_grade("back_prop", NETWORK, ASSIGNMENT, "ben").auto_score == results["ben"]["back_prop"]["score"]
+        )
     page = (course.feedback / "ben" / ASSIGNMENT / f"{NETWORK}.html").read_text()
     assert "averaged" in page
     assert "gradients_of_a_batch(student" not in page
@@ -109,8 +127,7 @@ def test_an_early_exit_costs_only_its_own_cell(course: Course, hand_in: Callable
 
 
 def test_exit_in_an_answer_is_named(course: Course, hand_in: Callable, grade: Callable) -> None:
-    code = "def evaluate(self, data):\n    import os\n    os._exit(3)\n\n\nNetwork.evaluate = evaluate"
-    hand_in("hiro", network_notebook(course, Variant("v", cells={"evaluate": code})))
+    hand_in("hiro", evaluate_is(course, "import os\n    os._exit(3)"))
     _, results, _ = grade()
     assert scores(results["hiro"]) == {**FULL, "evaluate": 0.0}
     assert results["hiro"]["evaluate"]["outcome"] == "process died"
@@ -118,8 +135,7 @@ def test_exit_in_an_answer_is_named(course: Course, hand_in: Callable, grade: Ca
 
 def test_an_endless_loop_in_an_answer_is_named(course: Course, hand_in: Callable, grade: Callable) -> None:
     _limits(course, "call_seconds = 1")
-    code = "def evaluate(self, data):\n    while True:\n        pass\n\n\nNetwork.evaluate = evaluate"
-    hand_in("gita", network_notebook(course, Variant("v", cells={"evaluate": code})))
+    hand_in("gita", evaluate_is(course, "while True:\n        pass"))
     _, results, _ = grade()
     assert scores(results["gita"]) == {**FULL, "evaluate": 0.0}
     assert results["gita"]["evaluate"]["outcome"] == "time limit"
@@ -144,8 +160,7 @@ def _limits(course: Course, line: str) -> None:
 
 def test_memory_is_limited(course: Course, hand_in: Callable, grade: Callable) -> None:
     _limits(course, "memory_mb = 500")
-    code = "def evaluate(self, data):\n    hoard = [np.ones(10**6) for _ in range(10**4)]\n    return len(hoard)\n\n\nNetwork.evaluate = evaluate"
-    hand_in("max", network_notebook(course, Variant("v", cells={"evaluate": code})))
+    hand_in("max", evaluate_is(course, "hoard = [np.ones(10**6) for _ in range(10**4)]\n    return len(hoard)"))
     _, results, _ = grade()
     assert scores(results["max"]) == {**FULL, "evaluate": 0.0}
     assert results["max"]["evaluate"]["outcome"] == "memory limit"
@@ -183,7 +198,9 @@ BROKEN_FILES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN_FILES)
-def test_a_broken_notebook_costs_nobody_else_anything(course: Course, hand_in: Callable, grade: Callable, name: str) -> None:
+def test_a_broken_notebook_costs_nobody_else_anything(
+    course: Course, hand_in: Callable, grade: Callable, name: str
+) -> None:
     content, words = BROKEN_FILES[name]
     hand_in("ada")
     if callable(content):
@@ -221,7 +238,16 @@ def test_a_notebook_of_format_3_is_converted(course: Course, hand_in: Callable, 
     assert "converted from notebook format 3" in printed
 
 
-@pytest.mark.parametrize("name", ["part2_network (1).ipynb", "Copy of part2_network.ipynb", "Part2_Network-Müller ✓.ipynb", "part2-network.ipynb", "мой блокнот.ipynb"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "part2_network (1).ipynb",
+        "Copy of part2_network.ipynb",
+        "Part2_Network-Müller ✓.ipynb",
+        "part2-network.ipynb",
+        "мой блокнот.ipynb",
+    ],
+)
 def test_a_renamed_notebook_is_found(hand_in: Callable, course: Course, grade: Callable, name: str) -> None:
     hand_in("Žofie", None, name)
     code, results, _ = grade()
@@ -252,7 +278,9 @@ def test_nothing_handed_in_for_a_part_is_missing(course: Course, hand_in: Callab
     assert {question["outcome"] for question in results["nils"].values()} == {"missing"}
 
 
-def test_wrong_usage_is_told_in_one_line(course: Course, hand_in: Callable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_wrong_usage_is_told_in_one_line(
+    course: Course, hand_in: Callable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     monkeypatch.chdir(course.root)
     assert main(["grade", "ps99"]) == USAGE
     assert "there is no assignment 'ps99'" in capsys.readouterr().err
@@ -283,11 +311,15 @@ def test_a_damaged_gradebook_loses_nothing(course: Course, hand_in: Callable, gr
     assert (course.feedback / "ada" / ASSIGNMENT / f"{NETWORK}.html").is_file()
 
 
-def test_a_full_disk_is_told_and_the_next_run_completes(course: Course, hand_in: Callable, grade: Callable, tmp_path: Path) -> None:
+def test_a_full_disk_is_told_and_the_next_run_completes(
+    course: Course, hand_in: Callable, grade: Callable, tmp_path: Path
+) -> None:
     if os.getuid() != 0 or not shutil.which("mount"):
         pytest.skip("a disk of a stated size can only be mounted by root")
     course.autograded.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(course.autograded)], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(course.autograded)], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("this machine mounts nothing")
     hand_in("ada")
@@ -323,7 +355,10 @@ def test_a_persons_grades_and_comments_survive_a_regrade(course: Course, hand_in
 def test_a_locked_gradebook_is_waited_for(course: Course, hand_in: Callable, grade: Callable) -> None:
     hand_in("ada")
     grade()
-    code = "import sqlite3, sys, time; c = sqlite3.connect(sys.argv[1]); c.execute('begin immediate'); print('locked', flush=True); time.sleep(7)"
+    code = (
+        "import sqlite3, sys, time; c = sqlite3.connect(sys.argv[1]); c.execute('begin immediate'); "
+        "print('locked', flush=True); time.sleep(7)"
+    )
     with subprocess.Popen([sys.executable, "-c", code, str(course.gradebook)], stdout=subprocess.PIPE) as other:
         assert other.stdout and other.stdout.readline()
         assert grade("--force")[0] == DONE
@@ -333,12 +368,13 @@ def test_a_locked_gradebook_is_waited_for(course: Course, hand_in: Callable, gra
 
 
 def test_what_the_student_prints_is_never_taken_for_a_score(course: Course, hand_in: Callable, grade: Callable) -> None:
-    code = (
-        "def evaluate(self, data):\n    from IPython.display import display\n    display(5.0)\n    print('evaluate: right.')\n    return 0.0\n\n\n"
-        "Network.evaluate = evaluate\nfrom IPython.display import HTML, display\ndisplay(HTML('<b>evaluate: right</b>'))\n5.0"
-    )
-    hand_in("quentin", network_notebook(course, Variant("v", cells={"evaluate": code})))
+    body = "from IPython.display import display\n    display(5.0)\n    print('evaluate: right.')\n    return 0.0"
+    after = "\nfrom IPython.display import HTML, display\ndisplay(HTML('<b>evaluate: right</b>'))\n5.0"
+    hand_in("quentin", evaluate_is(course, body, after))
     _, results, _ = grade()
     assert results["quentin"]["evaluate"]["score"] < 2
     with gradebook.opened(course) as book:
-        assert book.find_grade("evaluate", NETWORK, ASSIGNMENT, "quentin").auto_score == results["quentin"]["evaluate"]["score"]
+        assert (
+            book.find_grade("evaluate", NETWORK, ASSIGNMENT, "quentin").auto_score
+            == results["quentin"]["evaluate"]["score"]
+        )

@@ -69,7 +69,9 @@ def split_the_tools(notebook: NotebookNode, stub: NotebookNode) -> None:
 
 def merge_into_the_next_answer(notebook: NotebookNode, stub: NotebookNode) -> None:
     cells = {cell.id: cell for cell in notebook.cells}
-    cells["solution_back_prop"].source = cells["solution_forward_prop"].source + "\n\n\n" + cells["solution_back_prop"].source
+    cells["solution_back_prop"].source = (
+        cells["solution_forward_prop"].source + "\n\n\n" + cells["solution_back_prop"].source
+    )
     notebook.cells.remove(cells["solution_forward_prop"])
 
 
@@ -115,8 +117,12 @@ def test_no_answer_is_lost(course: Course, damage: Damage) -> None:
     damaged = copy.deepcopy(right)
     damage(damaged, stub)
     repaired, _ = repair(graded, damaged)
-    assert [grade_id(cell) for cell in repaired.cells if grade_id(cell)] == [grade_id(cell) for cell in graded.cells if grade_id(cell)]
-    for before, after in zip(graded.cells, [cell for cell in repaired.cells if not cell.id.startswith("added_")], strict=True):
+    assert [grade_id(cell) for cell in repaired.cells if grade_id(cell)] == [
+        grade_id(cell) for cell in graded.cells if grade_id(cell)
+    ]
+    for before, after in zip(
+        graded.cells, [cell for cell in repaired.cells if not cell.id.startswith("added_")], strict=True
+    ):
         if not after.metadata.get("nbgrader", {}).get("solution"):
             assert (after.source, after.metadata) == (before.source, before.metadata)
     expected = _namespace(right)

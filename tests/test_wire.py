@@ -30,9 +30,19 @@ def round_trip(value: Any) -> Any:
         return wire.Decoder(got, refuse).decode(received["value"])
 
 
-scalars = st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | st.text(st.characters(categories=["L", "N", "P"]))
-arrays = hnp.arrays(st.sampled_from(["f8", "f4", "i8", "u1", "?"]), hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
-values = st.recursive(scalars | arrays, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc"), inner, max_size=3))
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**62), 2**62)
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(categories=["L", "N", "P"]))
+)
+arrays = hnp.arrays(
+    st.sampled_from(["f8", "f4", "i8", "u1", "?"]), hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+)
+values = st.recursive(
+    scalars | arrays, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc"), inner, max_size=3)
+)
 
 
 def same(a: Any, b: Any) -> bool:
@@ -108,7 +118,10 @@ def test_a_header_that_claims_gigabytes_is_refused_unread() -> None:
         wire.receive(Pipe(struct.pack(">I", 2**31) + b"x").read)
 
 
-@pytest.mark.parametrize("value", [{"array": 3}, {"array": -1}, {"array": True}, {"array": "0"}, {"list": 5}, {"a": 1, "b": 2}, [1], {"dict": [1]}])
+@pytest.mark.parametrize(
+    "value",
+    [{"array": 3}, {"array": -1}, {"array": True}, {"array": "0"}, {"list": 5}, {"a": 1, "b": 2}, [1], {"dict": [1]}],
+)
 def test_what_is_no_value_is_refused(value: Any) -> None:
     with pytest.raises(wire.WireError):
         wire.Decoder([np.zeros(1)], refuse).decode(value)

@@ -95,7 +95,7 @@ def _named(net: Net, x: Array) -> str:
 
 @questions("network", weight=1, needs=("Network",))
 def has_the_shapes(student: Student, rng: np.random.Generator) -> None:
-    for depth in (2, 3, 5):
+    for depth in (3, 5, 2):
         sizes = [int(n) for n in rng.integers(2, 9, depth)]
         handle = student.new("Network", sizes)
         check_unmodified("Network", student.modified, ("sizes",))

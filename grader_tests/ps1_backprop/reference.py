@@ -74,7 +74,7 @@ MISTAKES = {
     "old_delta": "the delta of the layer above is used without multiplying by the transposed weights on the way down",
     "transpose_missing": "the error is sent down through W; it belongs through the transposed weights, W.T @ delta",
     "relu_in_place": "dW is made with the derivative in place of a: relu or its derivative writes into its argument",
-    "target_sign": "the output error is y − a; the cost's derivative is a − y swap them",
+    "target_sign": "the output error is y − a; the cost's derivative is a − y: swap them",
     "bias_missing": "the bias gradients are never filled in: they stay zero",
     "only_last_layer": "only the last layer's gradients are filled in: the loop over the layers stops too early",
     "first_layer_missing": "the first layer's gradients stay zero: the loop over the layers stops one too early",

@@ -6,6 +6,7 @@ import sys
 import time
 
 import matplotlib
+import matplotlib.pyplot as plt
 
 from grader_tests import questions
 from grader_tests.variants import Variant, fill, load, part_of, points
@@ -43,11 +44,14 @@ def _try(part, source, variant, verbose) -> int:
         if name in variant.leave:
             continue
         result = judge(questions(part)[name], DirectStudent(namespace, 20), worth, 7)
-        lines.append(f"    {name}: {result.score}/{worth:g} {result.outcome.value}: {result.message}  {result.checks if verbose else ''}")
+        lines.append(
+            f"    {name}: {result.score}/{worth:g} {result.outcome.value}: {result.message}  {result.checks if verbose else ''}"
+        )
         if result.score != variant.scores.get(name, worth):
             problems.append(f"    {name}: {result.score}, stated {variant.scores.get(name, worth)}")
         if variant.says.get(name, "") not in result.message:
             problems.append(f"    {name}: does not say {variant.says[name]!r}")
+    plt.close("all")
     mark = "BAD" if problems else "ok "
     print(f"{mark} {variant.name} ({time.perf_counter() - start:.1f} s)")
     shown = [line for line in lines if " right: " not in line or verbose]

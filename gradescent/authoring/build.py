@@ -40,7 +40,9 @@ def build(course: Course, assignment: str, check_only: bool = False) -> list[Pat
         release = release_notebook(source)
         verify(part, source, release)
         released = course.root / part.release_path
-        built = [(released, release)] if check_only else [(part.file.with_suffix(".ipynb"), source), (released, release)]
+        built = (
+            [(released, release)] if check_only else [(part.file.with_suffix(".ipynb"), source), (released, release)]
+        )
         stale += [file for file, notebook in built if _differs(file, text_of(notebook))]
         if not check_only:
             for file, notebook in built:
@@ -81,7 +83,8 @@ def _parses(part: Part, cell: NotebookNode) -> None:
 
 
 def _no_leak(part: Part, source: NotebookNode, release: NotebookNode) -> None:
-    inside, outside = set(), set()
+    inside: set[str] = set()
+    outside: set[str] = set()
     for cell in source.cells:
         in_solution = False
         for line in cell.source.splitlines():
@@ -93,7 +96,9 @@ def _no_leak(part: Part, source: NotebookNode, release: NotebookNode) -> None:
     for cell in release.cells:
         for line in secret:
             if line in cell.source:
-                raise CourseError(f"{part.file}: the solution line {line!r} leaks into the student's copy, cell {cell.id!r}")
+                raise CourseError(
+                    f"{part.file}: the solution line {line!r} leaks into the student's copy, cell {cell.id!r}"
+                )
 
 
 def _differs(file: Path, text: str) -> bool:

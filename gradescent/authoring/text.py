@@ -129,7 +129,9 @@ def _points(part: Part, number: int, metadata: dict[str, Any]) -> float:
 def _split_written(part: Part, number: int, source: str) -> tuple[str, str]:
     """Task with rubric, and the region with the model answer."""
     if BEGIN_SOLUTION not in source or END_SOLUTION not in source:
-        raise _error(part, number, f"a written question needs a model answer between {BEGIN_SOLUTION} and {END_SOLUTION}")
+        raise _error(
+            part, number, f"a written question needs a model answer between {BEGIN_SOLUTION} and {END_SOLUTION}"
+        )
     task, rest = source.split(BEGIN_SOLUTION, 1)
     answer, tail = rest.split(END_SOLUTION, 1)
     return (task.rstrip() + "\n" + tail.lstrip()).strip(), f"{BEGIN_SOLUTION}{answer}{END_SOLUTION}"
@@ -145,7 +147,9 @@ def _hidden_call(part: Part, name: str, points: float, extra: dict[str, Any]) ->
     )
 
 
-def nbgrader(grade_id: str, *, solution: bool = False, locked: bool = False, points: float | None = None) -> dict[str, Any]:
+def nbgrader(
+    grade_id: str, *, solution: bool = False, locked: bool = False, points: float | None = None
+) -> dict[str, Any]:
     """nbgrader's metadata of a cell; with points it is a graded one."""
     metadata: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -174,7 +178,9 @@ def _unique(part: Part, cells: list[NotebookNode]) -> None:
     seen: set[str] = set()
     for cell in cells:
         if cell.id in seen:
-            raise CourseError(f"{part.file}: the name {cell.id!r} stands twice. Remedy: give each marker a name of its own")
+            raise CourseError(
+                f"{part.file}: the name {cell.id!r} stands twice. Remedy: give each marker a name of its own"
+            )
         seen.add(cell.id)
 
 

@@ -72,13 +72,17 @@ def grade_class(
     found = intake.submissions(submitted, assignment.name)
     if str(course.root) not in sys.path:
         sys.path.append(str(course.root))  # grader_tests lies in the course's folder
-    sources = {file.stem: source_notebook(Part(course, assignment.name, file)) for file in course.texts(assignment.name)}
+    sources = {
+        file.stem: source_notebook(Part(course, assignment.name, file)) for file in course.texts(assignment.name)
+    }
     questions = {part: _hidden_questions(assignment.name, part, source) for part, source in sources.items()}
     unusable = _enter_assignment(course, assignment.name, sources)
     with training_data(assignment) as (data, described):
         job = Job(course, assignment, sources, questions, data, {**_environment(), "data": described})
         with ThreadPoolExecutor(max_workers=workers) as pool:
-            pending: set[Future[Graded]] = {pool.submit(_grade_student, job, submission, force, report) for submission in found}
+            pending: set[Future[Graded]] = {
+                pool.submit(_grade_student, job, submission, force, report) for submission in found
+            }
             try:
                 while pending:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
@@ -186,8 +190,14 @@ def _kept(folder: Path, key: str, parts: list[str]) -> Graded | None:
         if record["environment"]["key"] != key or [part["part"] for part in record["parts"]] != parts:
             return None
         results = [_part_from(part) for part in record["parts"]]
-        notebooks = {name: nbformat.read(folder / f"{name}.ipynb", 4) for name in parts if (folder / f"{name}.ipynb").is_file()}
-        return Graded(StudentResult(record["student"], record["assignment"], results, record["environment"]), notebooks, fresh=False)
+        notebooks = {
+            name: nbformat.read(folder / f"{name}.ipynb", 4) for name in parts if (folder / f"{name}.ipynb").is_file()
+        }
+        return Graded(
+            StudentResult(record["student"], record["assignment"], results, record["environment"]),
+            notebooks,
+            fresh=False,
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -201,7 +211,9 @@ def _key(job: Job, parts: dict[str, intake.Found]) -> str:
     """What a result depends on: the student's cells, the source, the tests, the data, the limits and the packages."""
     digest = hashlib.sha256()
     for name, found in parts.items():
-        digest.update(nbformat.writes(found.notebook, version=4).encode("utf-8", "replace") if found.notebook else b"none")
+        digest.update(
+            nbformat.writes(found.notebook, version=4).encode("utf-8", "replace") if found.notebook else b"none"
+        )
         digest.update(repr((name, found.problem, found.notes)).encode("utf-8", "replace"))
         digest.update(nbformat.writes(job.sources[name], version=4).encode())
         for question in job.questions[name].values():
@@ -224,7 +236,9 @@ def _hidden_questions(assignment: str, part: str, source: NotebookNode) -> Quest
     try:
         hidden = questions(name)
     except ModuleNotFoundError as error:
-        raise CourseError(f"grader_tests/{name}.py: not found ({error}). Remedy: write the hidden tests of this part") from error
+        raise CourseError(
+            f"grader_tests/{name}.py: not found ({error}). Remedy: write the hidden tests of this part"
+        ) from error
     tested = [cell.metadata.nbgrader for cell in source.cells if "nbgrader" in cell.metadata]
     for grader in tested:
         if grader.grade and not grader.solution and grader.grade_id not in hidden:

@@ -79,7 +79,11 @@ def _has_cells(gradebook: Gradebook, assignment: str, part: str, source: Noteboo
     except MissingEntry:
         return False
     graded = graded_notebook(source)
-    return kept == {cell.metadata.nbgrader.grade_id: cell.metadata.nbgrader.checksum for cell in graded.cells if "nbgrader" in cell.metadata}
+    return kept == {
+        cell.metadata.nbgrader.grade_id: cell.metadata.nbgrader.checksum
+        for cell in graded.cells
+        if "nbgrader" in cell.metadata
+    }
 
 
 def enter_result(gradebook: Gradebook, result: StudentResult, notebooks: dict[str, NotebookNode]) -> None:

@@ -56,12 +56,16 @@ def submissions(submitted: Path, assignment: str) -> list[Submission]:
         CourseError: the folder does not exist, or holds nothing for this assignment.
     """
     if not submitted.is_dir():
-        raise CourseError(f"{submitted}: no such folder. Remedy: --submitted takes a folder laid out as <student>/<assignment>/*.ipynb")
+        raise CourseError(
+            f"{submitted}: no such folder. Remedy: --submitted takes a folder laid out as <student>/<assignment>/*.ipynb"
+        )
     students = sorted(entry.name for entry in os.scandir(submitted) if entry.is_dir(follow_symlinks=False))
     found = [Submission(name, submitted / name / assignment) for name in students if not name.startswith(".")]
     found = [submission for submission in found if submission.folder.is_dir() and not submission.folder.is_symlink()]
     if not found:
-        raise CourseError(f"{submitted}: nobody handed in {assignment!r}. Remedy: put notebooks at <student>/{assignment}/*.ipynb")
+        raise CourseError(
+            f"{submitted}: nobody handed in {assignment!r}. Remedy: put notebooks at <student>/{assignment}/*.ipynb"
+        )
     return found
 
 
@@ -103,7 +107,8 @@ def _choose(found: Found, name: str, candidates: list[tuple[Path, NotebookNode]]
     if others:
         listed = ", ".join(repr(file.name) for file in others)
         found.problem = (
-            f"{found.file}: handed in twice, {listed} differs. Graded: {found.file.name!r}. Remedy: delete the one that does not count, grade again"
+            f"{found.file}: handed in twice, {listed} differs. Graded: {found.file.name!r}. "
+            f"Remedy: delete the one that does not count, grade again"
         )
 
 
@@ -150,7 +155,9 @@ def read_notebook(file: Path, limits: Limits) -> tuple[NotebookNode, list[str]]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise IntakeError(f"{file}: not a notebook, its JSON breaks ({error}). Remedy: ask the student for the .ipynb file itself") from error
+        raise IntakeError(
+            f"{file}: not a notebook, its JSON breaks ({error}). Remedy: ask the student for the .ipynb file itself"
+        ) from error
     if not isinstance(content, dict) or not isinstance(content.get("nbformat"), int):
         raise IntakeError(f"{file}: JSON, but not a notebook. Remedy: ask the student for the .ipynb file itself")
     notes = []
@@ -160,7 +167,9 @@ def read_notebook(file: Path, limits: Limits) -> tuple[NotebookNode, list[str]]:
         content.setdefault("metadata", {})
         notebook = nbformat.convert(nbformat.from_dict(content), 4)
     except Exception as error:  # nbformat raises whatever a malformed cell makes it raise
-        raise IntakeError(f"{file}: a malformed notebook ({type(error).__name__}: {error}). Remedy: open it in Jupyter, save, hand in again") from error
+        raise IntakeError(
+            f"{file}: a malformed notebook ({type(error).__name__}: {error}). Remedy: open it in Jupyter, save, hand in again"
+        ) from error
     _clean_up(file, notebook)
     return notebook, notes
 
@@ -179,21 +188,28 @@ def _read_regular(file: Path, limit: int) -> str:
         if status.st_size > limit:
             size = status.st_size / (1 << 20)
             raise IntakeError(
-                f"{file}: {size:.0f} MB, and at most {limit >> 20} MB are opened. Remedy: clear all outputs in Jupyter and save, or raise notebook_mb"
+                f"{file}: {size:.0f} MB, and at most {limit >> 20} MB are opened. "
+                f"Remedy: clear all outputs in Jupyter and save, or raise notebook_mb in course.toml"
             )
         try:
             return stream.read(limit + 1).decode("utf-8-sig")
         except OSError as error:
-            raise IntakeError(f"{file}: cannot be read ({error.strerror}). Remedy: check the disk and the permissions") from error
+            raise IntakeError(
+                f"{file}: cannot be read ({error.strerror}). Remedy: check the disk and the permissions"
+            ) from error
         except UnicodeDecodeError as error:
-            raise IntakeError(f"{file}: not a notebook, it is no text in UTF-8. Remedy: ask the student for the .ipynb file itself") from error
+            raise IntakeError(
+                f"{file}: not a notebook, it is no text in UTF-8. Remedy: ask the student for the .ipynb file itself"
+            ) from error
 
 
 def _clean_up(file: Path, notebook: NotebookNode) -> None:
     """Demand cells, and give them what a well-formed notebook has. Saved outputs do not count and are dropped."""
     cells = notebook.get("cells")
     if not isinstance(cells, list) or len(cells) > MAX_CELLS:
-        raise IntakeError(f"{file}: has no list of cells, or more than {MAX_CELLS}. Remedy: ask the student for the .ipynb file itself")
+        raise IntakeError(
+            f"{file}: has no list of cells, or more than {MAX_CELLS}. Remedy: ask the student for the .ipynb file itself"
+        )
     for number, cell in enumerate(cells, start=1):
         if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
             raise IntakeError(f"{file}: cell {number} is malformed. Remedy: open it in Jupyter, save, hand in again")

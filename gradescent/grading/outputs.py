@@ -46,7 +46,9 @@ def safe_outputs(outputs: Any) -> list[NotebookNode]:
         return []
     made = [_safe(output) for output in outputs[:MAX_OUTPUTS] if isinstance(output, dict)]
     if len(outputs) > MAX_OUTPUTS:
-        made.append(new_output("stream", name="stdout", text=f"... {len(outputs) - MAX_OUTPUTS} more outputs were cut off\n"))
+        made.append(
+            new_output("stream", name="stdout", text=f"... {len(outputs) - MAX_OUTPUTS} more outputs were cut off\n")
+        )
     return [output for output in made if output is not None]
 
 
@@ -58,7 +60,9 @@ def _safe(output: dict[str, Any]) -> NotebookNode | None:
     if kind == "error":
         traceback = output.get("traceback")
         lines = [_text(item, keep_colours=True) for item in traceback[:200]] if isinstance(traceback, list) else []
-        return new_output("error", ename=_text(output.get("ename"))[:200], evalue=_text(output.get("evalue")), traceback=lines)
+        return new_output(
+            "error", ename=_text(output.get("ename"))[:200], evalue=_text(output.get("evalue")), traceback=lines
+        )
     if kind not in ("execute_result", "display_data"):
         return None
     data = _bundle(output.get("data"))
@@ -71,7 +75,9 @@ def _safe(output: dict[str, Any]) -> NotebookNode | None:
 def _bundle(data: Any) -> dict[str, str]:
     if not isinstance(data, dict):
         return {}
-    safe = {mime: _text(data[mime]) for mime in ("text/plain", "text/html", "text/latex", "text/markdown") if mime in data}
+    safe = {
+        mime: _text(data[mime]) for mime in ("text/plain", "text/html", "text/latex", "text/markdown") if mime in data
+    }
     for mime in PICTURES:
         picture = data.get(mime)
         if isinstance(picture, str) and len(picture) <= MAX_PICTURE:

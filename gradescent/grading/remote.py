@@ -33,7 +33,9 @@ class Link:
         self._deadline = 0.0
         self.alive = True
 
-    def ask(self, header: dict[str, Any], arrays: list[np.ndarray], seconds: float) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def ask(
+        self, header: dict[str, Any], arrays: list[np.ndarray], seconds: float
+    ) -> tuple[dict[str, Any], list[np.ndarray]]:
         """Send a request and wait for its reply.
 
         Args:
@@ -105,7 +107,9 @@ class RemoteStudent:
 
     def __init__(self, link: Link, seconds: float):
         self._link, self._seconds = link, seconds
-        self.printed, self.warned, self.modified, self.seconds = "", [], [], 0.0
+        self.printed, self.seconds = "", 0.0
+        self.warned: list[str] = []
+        self.modified: list[str] = []
 
     def has(self, name: str) -> bool:
         return self.ask({"op": "has", "name": name}) is True
@@ -138,7 +142,9 @@ class RemoteStudent:
             "kwargs": wire.encode(dict(kwargs), arrays, stays),
             "seconds": self._seconds,
         }
-        return self._conclude(label, *self._with_callbacks(request, arrays, functions, (label, args, kwargs)), args, kwargs)
+        return self._conclude(
+            label, *self._with_callbacks(request, arrays, functions, (label, args, kwargs)), args, kwargs
+        )
 
     def ask(self, request: dict[str, Any], value: Any = None) -> Any:
         """A request that runs no function of the student's, beyond properties."""
@@ -175,12 +181,22 @@ class RemoteStudent:
             return {"failure": f"{type(error).__name__}: {error}"[:500]}, []
         return {"value": wire.encode(value, arrays, _staying([]))}, arrays
 
-    def _conclude(self, label: str, header: dict[str, Any], received: list[np.ndarray], args: tuple, kwargs: dict[str, Any]) -> Any:
+    def _conclude(
+        self, label: str, header: dict[str, Any], received: list[np.ndarray], args: tuple, kwargs: dict[str, Any]
+    ) -> Any:
         try:
             self._note(header)
             failure = _failure(header.get("failure"))
             value = None if failure else wire.Decoder(received, self._stands_for).decode(header.get("value"))
-        except (wire.WireError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        except (
+            wire.WireError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             raise Wrong(f"{label}: came back as something that cannot be judged ({error}).") from None
         if failure and failure.type == "Missing":
             raise Missing(failure.message.strip("'\""))
@@ -221,7 +237,9 @@ class RemoteHandle:
         return self._student.ask({"op": "get", "handle": self.number, "attribute": attribute, "label": self._label})
 
     def set(self, attribute: str, value: Any) -> None:
-        self._student.ask({"op": "set", "handle": self.number, "attribute": attribute, "label": self._label, "value": value})
+        self._student.ask(
+            {"op": "set", "handle": self.number, "attribute": attribute, "label": self._label, "value": value}
+        )
 
 
 def _staying(functions: list[Callable[..., Any]]) -> Callable[[Any], dict[str, Any]]:
@@ -243,5 +261,3 @@ def _failure(described: Any) -> Failure | None:
         raise ValueError("a malformed failure")
     texts = (wire.clean(str(described.get(key, ""))) for key in ("type", "message", "where"))
     return Failure(*texts)
-
-

@@ -91,7 +91,9 @@ def _match(source: NotebookNode, submitted: NotebookNode) -> dict[int, int]:
 
 def _by_content(source: NotebookNode, cell: NotebookNode, taken: set[int]) -> int | None:
     """The source cell of the same text, of the same definitions, or of nearly the same text."""
-    free = [number for number, other in enumerate(source.cells) if number not in taken and other.cell_type == cell.cell_type]
+    free = [
+        number for number, other in enumerate(source.cells) if number not in taken and other.cell_type == cell.cell_type
+    ]
     plain = visible_text(cell.source)
     if not plain:
         return None
@@ -130,7 +132,9 @@ def _superseded_stubs(source: NotebookNode, submitted: NotebookNode, owners: dic
     stubs = set()
     for number, cell in enumerate(source.cells):
         copies = [index for index, owner in owners.items() if owner == number]
-        untouched = {index for index in copies if visible_text(submitted.cells[index].source) == visible_text(cell.source)}
+        untouched = {
+            index for index in copies if visible_text(submitted.cells[index].source) == visible_text(cell.source)
+        }
         if len(copies) > 1 and _is_answer(cell):
             stubs |= untouched if len(untouched) < len(copies) else set(copies[:-1])
         elif len(copies) > 1:
@@ -157,7 +161,8 @@ def _notes(source: NotebookNode, submitted: NotebookNode, owners: dict[int, int]
     edited = [
         _name(source.cells[n])
         for i, n in sorted(owners.items())
-        if _is_locked(source.cells[n]) and visible_text(submitted.cells[i].source) != visible_text(source.cells[n].source)
+        if _is_locked(source.cells[n])
+        and visible_text(submitted.cells[i].source) != visible_text(source.cells[n].source)
     ]
     if edited:
         notes.append(f"locked cells edited, restored: {', '.join(dict.fromkeys(edited))}")

@@ -58,7 +58,9 @@ class SaveScores(SaveAutoGrades):
 
     def _add_score(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
         super()._add_score(cell, resources)
-        results = [output.data[RESULT_MIME] for output in cell.get("outputs", []) if RESULT_MIME in output.get("data", {})]
+        results = [
+            output.data[RESULT_MIME] for output in cell.get("outputs", []) if RESULT_MIME in output.get("data", {})
+        ]
         if results and not cell.metadata.nbgrader.points:
             place = (cell.metadata.nbgrader.grade_id, self.notebook_id, self.assignment_id, self.student_id)
             self.gradebook.find_grade(*place).extra_credit = float(results[0]["score"])
@@ -74,7 +76,14 @@ def configure(config: Any, root: Path) -> None:
     """
     config.CourseDirectory.root = str(root)
     # The text sources hold the solutions: nothing but notebooks is handed out.
-    config.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", "part*.py", "result.json"]
+    config.CourseDirectory.ignore = [
+        ".ipynb_checkpoints",
+        "*.pyc",
+        "__pycache__",
+        "feedback",
+        "part*.py",
+        "result.json",
+    ]
     config.GenerateAssignment.preprocessors = PREPROCESSORS
     config.Autograde.sanitize_preprocessors = [
         ClearOutput,

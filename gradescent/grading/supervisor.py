@@ -7,7 +7,6 @@ tests judge here.
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,8 +130,8 @@ def _judge(run: Run, question: Question, points: float, seed: int) -> Result:
         return Result(question.name, None, points, Outcome.UNGRADED, message)
     if result.outcome == Outcome.MISSING and run.skipped:
         # The definition was in a cell that ended the process: say that rather than "not defined".
-        stop = next(iter(run.skipped.values()))
-        result.outcome, result.message = stop.outcome, f"{stop}. {result.message}"
+        ended = next(iter(run.skipped.values()))
+        result.outcome, result.message = ended.outcome, f"{ended}. {result.message}"
     return result
 
 
@@ -146,7 +145,8 @@ def missing_results(notebook: NotebookNode, message: str) -> list[Result]:
     """The results of a notebook that was not handed in or cannot be read: nothing reached."""
     graded = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
     return [
-        Result(cell.metadata.nbgrader.grade_id, 0.0, float(cell.metadata.nbgrader.points), Outcome.MISSING, message) for cell in graded
+        Result(cell.metadata.nbgrader.grade_id, 0.0, float(cell.metadata.nbgrader.points), Outcome.MISSING, message)
+        for cell in graded
     ]
 
 

@@ -18,9 +18,11 @@ import numpy as np
 MAX_HEADER = 32 << 20  # bytes of JSON: pictures in a notebook's outputs cross as text
 MAX_ARRAYS = 512 << 20  # bytes of all arrays of a message
 MAX_DEPTH = 16
-MAX_ITEMS = 200_000
+MAX_ITEMS = 1_000_000  # the gradients of a network of 784-300-10 as nested lists are a quarter of it
 MAX_STRING = 20_000
-DTYPES = {np.dtype(code).str for code in ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "c8", "c16")}
+DTYPES = {
+    np.dtype(code).str for code in ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "c8", "c16")
+}
 
 _LENGTH = struct.Struct(">I")
 
@@ -52,6 +54,8 @@ def encode(value: Any, arrays: list[np.ndarray], stays: Callable[[Any], dict[str
     if isinstance(value, np.ndarray) and value.dtype.str in DTYPES:
         arrays.append(np.ascontiguousarray(value).reshape(value.shape))
         return {"array": len(arrays) - 1}
+    if isinstance(value, np.ndarray) and value.dtype == object and value.ndim:
+        value = list(value)  # an array of arrays crosses as the list that it is
     if depth < MAX_DEPTH and type(value) in (list, tuple):
         return {type(value).__name__: [encode(item, arrays, stays, depth + 1) for item in value]}
     if depth < MAX_DEPTH and type(value) is dict and all(isinstance(key, str) for key in value):

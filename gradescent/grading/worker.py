@@ -72,8 +72,13 @@ class ResultHook(DisplayHook):
     def write_output_prompt(self) -> None: ...
 
     def write_format_data(self, format_dict: dict, md_dict: dict | None = None) -> None:
-        count = self.shell.execution_count
-        output = {"output_type": "execute_result", "execution_count": count, "data": format_dict, "metadata": md_dict or {}}
+        count = self.shell.execution_count if self.shell else None
+        output = {
+            "output_type": "execute_result",
+            "execution_count": count,
+            "data": format_dict,
+            "metadata": md_dict or {},
+        }
         RECORDER.outputs.append(output)
 
     def finish_displayhook(self) -> None: ...
@@ -82,7 +87,7 @@ class ResultHook(DisplayHook):
 class Publisher(DisplayPublisher):
     """`display(...)` becomes display_data."""
 
-    def publish(self, data: dict, metadata: dict | None = None, **kwargs: Any) -> None:
+    def publish(self, data: Any, metadata: Any = None, *args: Any, **kwargs: Any) -> None:
         RECORDER.outputs.append({"output_type": "display_data", "data": data, "metadata": metadata or {}})
 
     def clear_output(self, wait: bool = False) -> None:
@@ -96,7 +101,9 @@ class Shell(InteractiveShell):
     display_pub_class = Type(Publisher)
 
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
-        RECORDER.outputs.append({"output_type": "error", "ename": etype.__name__, "evalue": describe(evalue).message, "traceback": stb})
+        RECORDER.outputs.append(
+            {"output_type": "error", "ename": etype.__name__, "evalue": describe(evalue).message, "traceback": stb}
+        )
 
     def enable_gui(self, gui: Any = None) -> None: ...
 
@@ -181,7 +188,11 @@ class Worker:
         """A variable of the notebook, or an attribute of an object. An attribute may be a property: the student's code."""
         if "name" in request:
             name = request["name"]
-            return Call(value=self._shell.user_ns[name]) if name in self._shell.user_ns else _missing(missing_message(name))
+            return (
+                Call(value=self._shell.user_ns[name])
+                if name in self._shell.user_ns
+                else _missing(missing_message(name))
+            )
         owner, attribute = self._objects[request["handle"]], request["attribute"]
         found = invoke(getattr, (owner, attribute, ABSENT), {}, seconds)
         return _missing(missing_attribute(request["label"], attribute)) if found.value is ABSENT else found

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gradescent.grading.record import PartResult, StudentResult
-from gradescent.student.judging import Outcome
+from gradescent.student.judging import Outcome, Result
 
 MAX_REASON = 160  # characters of a reason; the whole text stands in result.json and in feedback/
 
@@ -25,7 +25,9 @@ def class_table(results: Sequence[StudentResult], title: str) -> Table:
     for result in sorted(results, key=lambda result: result.student):
         waiting = sum(q.max_score for part in result.parts for q in part.results if q.score is None)
         row = [points(part) for part in result.parts]
-        table.add_row(escape(result.student), *row, f"{result.score:g}", f"{waiting:g}", "\n".join(map(escape, reasons(result))))
+        table.add_row(
+            escape(result.student), *row, f"{result.score:g}", f"{waiting:g}", "\n".join(map(escape, reasons(result)))
+        )
     return table
 
 
@@ -40,18 +42,24 @@ def reasons(result: StudentResult) -> list[str]:
     lines = [f"! {problem}" for problem in result.problems]
     for part in result.parts:
         lost = [q for q in part.results if q.score is not None and q.outcome != Outcome.RIGHT]
-        if lost and all(q.outcome == Outcome.MISSING and q.message == lost[0].message for q in lost) and len(lost) == len(part.results):
+        if (
+            lost
+            and all(q.outcome == Outcome.MISSING and q.message == lost[0].message for q in lost)
+            and len(lost) == len(part.results)
+        ):
             lines.append(shorten(f"{part.part}: {lost[0].message}"))
             continue
         idle = [q for q in lost if q.outcome == Outcome.NOT_ATTEMPTED]
         if idle:
             names = ", ".join(q.question for q in idle)
             lines.append(f"{part.part}: not attempted ({sum(q.max_score for q in idle):g} points): {names}")
-        for q in lost:
-            if q not in idle:
-                lines.append(shorten(f"{q.question} {q.score:g}/{q.max_score:g}, {q.outcome.value}: {cause(q.message)}"))
+        lines += [shorten(_loss(q)) for q in lost if q not in idle]
         lines += [f"(no points lost) {note}" for note in part.notes]
     return lines
+
+
+def _loss(result: Result) -> str:
+    return f"{result.question} {result.score:g}/{result.max_score:g}, {result.outcome.value}: {cause(result.message)}"
 
 
 def cause(message: str) -> str:

@@ -7,6 +7,8 @@ folder, else it is derived from MNIST as Keras downloads it, else it is a stand-
 from __future__ import annotations
 
 import os
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.n
 MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 DOWNLOAD_SECONDS = 20  # wait for a first answer of the server
 TINY_SIZE = 2499  # examples a split of the original course's 14x14 MNIST
+DAMAGED = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)  # what np.load raises
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -87,13 +90,18 @@ def columns(x: np.ndarray, y: np.ndarray, classes: int) -> list[tuple[np.ndarray
         ((2, 1), (2, 1))
     """
     one_hot = np.eye(classes)[np.asarray(y, dtype=int)]
-    return [(row.reshape(-1, 1), target.reshape(-1, 1)) for row, target in zip(np.asarray(x, dtype=float), one_hot, strict=True)]
+    return [
+        (row.reshape(-1, 1), target.reshape(-1, 1))
+        for row, target in zip(np.asarray(x, dtype=float), one_hot, strict=True)
+    ]
 
 
 def save(dataset: Dataset, file: Path) -> None:
     """Write the arrays as the npz file that `load` reads."""
     with file.open("wb") as stream:
-        np.savez_compressed(stream, **{name: getattr(dataset, name) for name in ARRAYS}, stand_in=np.array(dataset.stand_in))
+        np.savez_compressed(
+            stream, **{name: getattr(dataset, name) for name in ARRAYS}, stand_in=np.array(dataset.stand_in)
+        )
 
 
 def training_view(dataset: Dataset) -> Dataset:
@@ -124,12 +132,19 @@ def _local_file(name: str) -> Path | None:
 
 
 def _read(file: Path) -> Dataset:
+    x_train, y_train, x_test, y_test, *rest = _arrays(file, "stand_in")
+    return Dataset(x_train, y_train, x_test, y_test, f"read from {file.name}", bool(rest and rest[0]))
+
+
+def _arrays(file: Path, *optional: str) -> list[np.ndarray]:
+    """The four arrays of an npz file, and those of the optional ones that it has."""
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            stand_in = bool(arrays["stand_in"]) if "stand_in" in arrays else False
-            return Dataset(*(arrays[name] for name in ARRAYS), source=f"read from {file.name}", stand_in=stand_in)
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{file}: not a readable data set ({error}). Remedy: delete the file, or fetch it again") from error
+            return [arrays[name] for name in ARRAYS] + [arrays[name] for name in optional if name in arrays]
+    except DAMAGED as error:
+        raise DataError(
+            f"{file}: not a readable data set ({error}). Remedy: delete the file, or fetch it again"
+        ) from error
 
 
 def _tiny_mnist() -> Dataset:
@@ -137,9 +152,9 @@ def _tiny_mnist() -> Dataset:
         file = _mnist_file()
     except Exception as error:  # whatever the network, the proxy or the disk does: the stand-in is there for that
         return _digits(f"MNIST could not be fetched ({type(error).__name__})")
-    with np.load(file, allow_pickle=False) as mnist:
-        splits = [_shrink(mnist["x_train"]), mnist["y_train"][:TINY_SIZE], _shrink(mnist["x_test"]), mnist["y_test"][:TINY_SIZE]]
-    return Dataset(*splits, source="MNIST, averaged over 2x2 pixels")
+    x_train, y_train, x_test, y_test = _arrays(file)
+    source = "MNIST, averaged over 2x2 pixels"
+    return Dataset(_shrink(x_train), y_train[:TINY_SIZE], _shrink(x_test), y_test[:TINY_SIZE], source)
 
 
 def _mnist_file() -> Path:
@@ -152,7 +167,9 @@ def _mnist_file() -> Path:
     pooch.get_logger().setLevel("WARNING")
     downloader = pooch.HTTPDownloader(progressbar=False, timeout=DOWNLOAD_SECONDS)
     print("Downloading MNIST (11 MB) ...")
-    return Path(pooch.retrieve(MNIST_URL, f"sha256:{MNIST_SHA256}", fname="mnist.npz", path=folder, downloader=downloader))
+    return Path(
+        pooch.retrieve(MNIST_URL, f"sha256:{MNIST_SHA256}", fname="mnist.npz", path=folder, downloader=downloader)
+    )
 
 
 def _shrink(images: np.ndarray) -> np.ndarray:

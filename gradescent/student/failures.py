@@ -49,7 +49,7 @@ def raise_failure(label: str, failure: Failure, args: tuple, kwargs: dict[str, A
     message = _shortened(failure.message)
     if failure.type == "NotImplementedError":
         raise NotAttempted(
-            f"{message or label} still raises NotImplementedError: not attempted yet. "
+            f"{label}: the cell {message or label!r} still raises NotImplementedError: not attempted yet. "
             f"Next: replace the raise line by your own code."
         )
     if failure.type == "OutOfTime":

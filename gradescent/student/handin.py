@@ -35,10 +35,17 @@ def check_notebook(file: Path) -> bool:
     part = part_of(file, notebook)
     print(f"Running {file.name} ...", flush=True)
     namespace = _run_cells(notebook["cells"])
-    results = [run(question, namespace) if _defined(question, namespace) else _missing(question) for question in visible.questions(part).values()]
+    results = [
+        run(question, namespace) if _defined(question, namespace) else _missing(question)
+        for question in visible.questions(part).values()
+    ]
     for result in results:
         print(line(result))
-    unwritten = [_label(cell) for cell in notebook["cells"] if cell.get("cell_type") == "markdown" and _source(cell).strip() == STUB_TEXT]
+    unwritten = [
+        _label(cell)
+        for cell in notebook["cells"]
+        if cell.get("cell_type") == "markdown" and _source(cell).strip() == STUB_TEXT
+    ]
     for name in unwritten:
         print(f"○ {name}: the written answer is missing.")
     wrong = sum(result.outcome != Outcome.RIGHT for result in results)
@@ -65,7 +72,9 @@ def _read(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise CourseError(f"{file}: cannot be read ({error.strerror}). Remedy: check the path") from error
     except ValueError as error:
-        raise CourseError(f"{file}: not a notebook ({error}). Remedy: save it in Jupyter, Colab or Kaggle as .ipynb") from error
+        raise CourseError(
+            f"{file}: not a notebook ({error}). Remedy: save it in Jupyter, Colab or Kaggle as .ipynb"
+        ) from error
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise CourseError(f"{file}: not a notebook of the current format. Remedy: open it in Jupyter and save it")
     return notebook
@@ -116,5 +125,3 @@ def _source(cell: dict[str, Any]) -> str:
 def _label(cell: dict[str, Any]) -> str:
     grader = cell.get("metadata", {}).get("nbgrader", {})
     return str(grader.get("grade_id") or cell.get("id") or "without a name")
-
-

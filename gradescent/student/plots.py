@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -60,7 +61,7 @@ def points(x: np.ndarray, y: np.ndarray, title: str) -> Axes:
     """
     _, axes = plt.subplots(figsize=(4, 4))
     for label, (marker, _) in zip(np.unique(y), STYLES, strict=False):
-        axes.scatter(*x[y == label].T, marker=marker, s=14, label=f"class {label}")
+        axes.scatter(x[y == label, 0], x[y == label, 1], marker=marker, s=14, label=f"class {label}")
     axes.set(xlabel="$x_1$", ylabel="$x_2$", title=title, aspect="equal")
     axes.legend()
     plt.show()
@@ -97,7 +98,7 @@ def network(sizes: Sequence[int]) -> Axes:
     """
     _, axes = plt.subplots(figsize=(1.7 * len(sizes), 3))
     heights = [np.arange(n) - (n - 1) / 2 for n in sizes]
-    for layer, (below, above) in enumerate(zip(heights[:-1], heights[1:], strict=True)):
+    for layer, (below, above) in enumerate(pairwise(heights)):
         for y0 in below:
             for y1 in above:
                 axes.plot([layer, layer + 1], [y0, y1], color="0.75", linewidth=0.8, zorder=1)

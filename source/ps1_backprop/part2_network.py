@@ -42,6 +42,7 @@ plots.network([3, 4, 4, 2])
 # Paste `sigmoid`, `relu`, `tanh`, their derivatives and `softmax` here. Nothing new is asked, so the cell has no points;
 # the checks of part 1 tell whether the copy is complete.
 
+
 # %% solution="tools"
 # Paste your seven functions of part 1 in place of the last line.
 ### BEGIN SOLUTION
@@ -74,6 +75,8 @@ def softmax(z):
     z = np.asarray(z, dtype=float)
     powers = np.exp(z - z.max(axis=0))
     return powers / powers.sum(axis=0)
+
+
 ### END SOLUTION
 
 # %%
@@ -101,6 +104,7 @@ check("softmax", softmax)
 #
 # **Expect:** `Network([2, 3, 1])` has biases of shapes (3, 1) and (1, 1) and weights of shapes (3, 2) and (1, 3).
 
+
 # %% solution="network"
 class Network:
     """A fully connected network.
@@ -122,6 +126,7 @@ class Network:
         self.weights = [np.random.randn(n_out, n_in) for n_in, n_out in zip(self.sizes[:-1], self.sizes[1:])]
         ### END SOLUTION
 
+
 # %% tests="network" points=4
 check("network", Network)
 
@@ -134,6 +139,7 @@ check("network", Network)
 # A function becomes a method by the assignment under it; that keeps each cell short enough to see at once.
 #
 # **Expect:** `Network([2, 3, 1]).forward_prop(np.zeros((2, 5)))` has shape (1, 5), and all five columns are equal.
+
 
 # %% solution="forward_prop"
 def forward_prop(self, a):
@@ -172,6 +178,7 @@ check("forward_prop", Network)
 # The reference needs 15 lines. Neither `x`, `y` nor the parameters may change.
 #
 # **Expect:** lists `dW_list` and `db_list` with the shapes of `self.weights` and `self.biases`, in the same order.
+
 
 # %% solution="back_prop"
 def back_prop(self, x, y):
@@ -217,6 +224,7 @@ check("back_prop", Network)
 # for all; a loop is right too, and slower.
 #
 # **Expect:** a number between 0 and 1; about 0.1 for an untrained network with ten classes.
+
 
 # %% solution="evaluate"
 def evaluate(self, data):

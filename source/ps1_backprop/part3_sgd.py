@@ -20,6 +20,7 @@ from gradescent import check, datasets, plots
 # checks below are those of part 2. A mistake that is still in `back_prop` costs nothing twice: `SGD_train` is
 # graded with the gradients that *your* `back_prop` returns.
 
+
 # %% solution="tools"
 # Paste your seven functions of part 1 in place of the last line.
 ### BEGIN SOLUTION
@@ -52,7 +53,10 @@ def softmax(z):
     z = np.asarray(z, dtype=float)
     powers = np.exp(z - z.max(axis=0))
     return powers / powers.sum(axis=0)
+
+
 ### END SOLUTION
+
 
 # %% solution="network"
 # Paste your class Network of part 2 with forward_prop, back_prop and evaluate in place of the last line.
@@ -96,6 +100,8 @@ class Network:
         x = np.hstack([pair[0] for pair in data])
         y = np.hstack([pair[1] for pair in data])
         return float(np.mean(self.forward_prop(x).argmax(axis=0) == y.argmax(axis=0)))
+
+
 ### END SOLUTION
 
 # %%
@@ -173,6 +179,7 @@ axes = plots.mini_batches(np.random.permutation(7), batch_size=3)
 #
 # **Expect:** with one weight, one bias, both 0, and the example $x = 1$, $y = 1$ the output is ½, so the gradients
 # are $(\tfrac12 - 1)\cdot\tfrac14 = -\tfrac18$, and one epoch with $\eta = 8$ leaves both at exactly 1.
+
 
 # %% solution="SGD_train"
 def SGD_train(self, train, epochs, eta, lam=0.0, verbose=True, test=None, batch_size=1):
@@ -445,6 +452,7 @@ axes = plots.curves(histories, "epoch", "accuracy", "[196, 30, 10], η = 3, λ =
 # **Expect:** for one example, the columns of `dW_list[-1]` that belong to dropped neurons are zero, and the
 # gradients change from call to call.
 
+
 # %% solution="dropout"
 class DropoutNetwork(Network):
     """A Network whose back_prop drops hidden neurons when keep_prob is set."""
@@ -476,6 +484,7 @@ class DropoutNetwork(Network):
                 delta = masks[layer - 1] * (self.weights[layer].T @ delta) * derivative(zs[layer - 1])
         return dW_list, db_list
         ### END SOLUTION
+
 
 # %% tests="dropout" points=0 extra=5
 check("dropout", DropoutNetwork)

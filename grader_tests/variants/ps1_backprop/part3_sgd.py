@@ -36,14 +36,18 @@ def wrong_dropout(name, points, word, *edits):
 
 
 WRONG_SGD = [
-    wrong_sgd("decay_over_n", 11.0, "number of training examples", (UPDATE, "W -= eta * (dW / m + lam / len(train) * W)")),
+    wrong_sgd(
+        "decay_over_n", 11.0, "number of training examples", (UPDATE, "W -= eta * (dW / m + lam / len(train) * W)")
+    ),
     wrong_sgd("decay_over_m", 11.0, "divided by m too", (UPDATE, "W -= eta * (dW + lam * W) / m")),
     wrong_sgd("biases_decayed", 11.0, "biases are decayed", (BIAS, "b -= eta * (db / m + lam * b)")),
     wrong_sgd("no_decay", 11.0, "left out", (UPDATE, "W -= eta * dW / m")),
     wrong_sgd("decay_without_eta", 11.0, "not multiplied by η", (UPDATE, "W -= eta * dW / m + lam * W")),
     wrong_sgd("decay_grows", 11.0, "shrink the weights", (UPDATE, "W -= eta * (dW / m - lam * W)")),
     wrong_sgd("sums_not_means", 4.0, "not divided by m", ("m = len(batch)", "m = 1")),
-    wrong_sgd("mean_twice", 4.0, "by m twice", (UPDATE, "W -= eta * (dW / m**2 + lam * W)"), (BIAS, "b -= eta * db / m**2")),
+    wrong_sgd(
+        "mean_twice", 4.0, "by m twice", (UPDATE, "W -= eta * (dW / m**2 + lam * W)"), (BIAS, "b -= eta * db / m**2")
+    ),
     wrong_sgd("bias_gradients_not_averaged", 4.0, "bias gradients are not divided", (BIAS, "b -= eta * db")),
     wrong_sgd("uphill", 0.0, "uphill", (UPDATE, "W += eta * (dW / m + lam * W)"), (BIAS, "b += eta * db / m")),
     wrong_sgd(
@@ -97,15 +101,38 @@ WRONG_SGD = [
             "        y_rows = np.array([y[:, 0] for _, y in train])",
         ),
     ),
-    wrong_sgd("one_order_for_all_epochs", 11.0, "once for all epochs", (EPOCHS, f"{ORDER}\n    {EPOCHS}"), (f"        {ORDER}\n        for", "        for")),
+    wrong_sgd(
+        "one_order_for_all_epochs",
+        11.0,
+        "once for all epochs",
+        (EPOCHS, f"{ORDER}\n    {EPOCHS}"),
+        (f"        {ORDER}\n        for", "        for"),
+    ),
     wrong_sgd("seeds_itself", 11.0, "a seed is set inside", (EMPTY, f"np.random.seed(0)\n    {EMPTY}")),
-    wrong_sgd("last_batch_dropped", 9.0, "left out", (BATCHES, "for start in range(0, len(train) - batch_size + 1, batch_size):")),
+    wrong_sgd(
+        "last_batch_dropped",
+        9.0,
+        "left out",
+        (BATCHES, "for start in range(0, len(train) - batch_size + 1, batch_size):"),
+    ),
     wrong_sgd("last_batch_over_batch_size", 9.0, "divided by batch_size", ("m = len(batch)", "m = batch_size")),
     wrong_sgd("one_epoch_too_few", 0.0, "one step too early", (EPOCHS, "for epoch in range(1, epochs):"), history=0.0),
-    wrong_sgd("one_epoch_too_many", 0.0, "one epoch too many", (EPOCHS, "for epoch in range(epochs + 1):"), history=0.0),
-    wrong_sgd("decaying_learning_rate", 2.0, "learning rate shrinks", (ORDER, f"{ORDER}\n        eta = eta * 0.95 if epoch else eta")),
+    wrong_sgd(
+        "one_epoch_too_many", 0.0, "one epoch too many", (EPOCHS, "for epoch in range(epochs + 1):"), history=0.0
+    ),
+    wrong_sgd(
+        "decaying_learning_rate",
+        2.0,
+        "learning rate shrinks",
+        (ORDER, f"{ORDER}\n        eta = eta * 0.95 if epoch else eta"),
+    ),
     wrong_sgd("batch_size_one_only", 4.0, "as if batch_size were 1", (EMPTY, f"batch_size = 1\n    {EMPTY}")),
-    wrong_sgd("keeps_the_first_learning_rate", 13.0, "setting of the first call", (EMPTY, f"eta = self.eta = getattr(self, 'eta', eta)\n    {EMPTY}")),
+    wrong_sgd(
+        "keeps_the_first_learning_rate",
+        13.0,
+        "setting of the first call",
+        (EMPTY, f"eta = self.eta = getattr(self, 'eta', eta)\n    {EMPTY}"),
+    ),
     wrong_sgd("float32", 0.0, "float32", ("for x, _ in train])", "for x, _ in train], dtype=np.float32)")),
     Variant(
         "hard_coded",
@@ -155,17 +182,36 @@ WRONG_SGD = [
 ]
 
 WRONG_HISTORY = [
-    wrong_history("never_emptied", 3.0, "empty it", (EMPTY, f"if not hasattr(self, 'acc_train_array'):\n        {EMPTY}")),
-    wrong_history("always_prints", 3.0, "outside `if verbose:`", ("if verbose and epoch", "if self.acc_train_array and epoch")),
+    wrong_history(
+        "never_emptied", 3.0, "empty it", (EMPTY, f"if not hasattr(self, 'acc_train_array'):\n        {EMPTY}")
+    ),
+    wrong_history(
+        "always_prints", 3.0, "outside `if verbose:`", ("if verbose and epoch", "if self.acc_train_array and epoch")
+    ),
     wrong_history("always_evaluates", 3.0, "nobody asked", ("if verbose or test is not None:", "if True:")),
     wrong_history("needs_verbose", 1.0, "only when verbose", ("if verbose or test is not None:", "if verbose:")),
-    wrong_history("per_cent", 0.0, "per cent", (TRAIN_ACCURACY, "self.acc_train_array.append(100 * self.evaluate(train))"), (TEST_ACCURACY, "self.acc_test_array.append(100 * self.evaluate(test))")),
-    wrong_history("train_and_test_mixed_up", 1.0, "mixed up", (TRAIN_ACCURACY, "self.acc_train_array.append(self.evaluate(test or train))"), (TEST_ACCURACY, "self.acc_test_array.append(self.evaluate(train))")),
+    wrong_history(
+        "per_cent",
+        0.0,
+        "per cent",
+        (TRAIN_ACCURACY, "self.acc_train_array.append(100 * self.evaluate(train))"),
+        (TEST_ACCURACY, "self.acc_test_array.append(100 * self.evaluate(test))"),
+    ),
+    wrong_history(
+        "train_and_test_mixed_up",
+        1.0,
+        "mixed up",
+        (TRAIN_ACCURACY, "self.acc_train_array.append(self.evaluate(test or train))"),
+        (TEST_ACCURACY, "self.acc_test_array.append(self.evaluate(train))"),
+    ),
     wrong_history(
         "measured_before_the_epoch",
         2.0,
         "before the epoch",
-        ("        if verbose or test is not None:\n            self.acc_train_array.append(self.evaluate(train))\n", ""),
+        (
+            "        if verbose or test is not None:\n            self.acc_train_array.append(self.evaluate(train))\n",
+            "",
+        ),
         ("        if test is not None:\n            self.acc_test_array.append(self.evaluate(test))\n", ""),
         (
             ORDER,
@@ -173,7 +219,12 @@ WRONG_HISTORY = [
             f"        if test is not None:\n            self.acc_test_array.append(self.evaluate(test))\n        {ORDER}",
         ),
     ),
-    wrong_history("every_tenth_epoch_only", 0.0, "now and then", ("if verbose or test is not None:", "if (verbose or test is not None) and epoch % 3 == 0:")),
+    wrong_history(
+        "every_tenth_epoch_only",
+        0.0,
+        "now and then",
+        ("if verbose or test is not None:", "if (verbose or test is not None) and epoch % 3 == 0:"),
+    ),
 ]
 
 WRONG_NETWORKS = [
@@ -221,15 +272,50 @@ WRONG_NETWORKS = [
 ]
 
 WRONG_DROPOUT = [
-    wrong_dropout("dropout_not_inverted", 3.0, "not divided by keep_prob", (MASK, MASK.replace(" / self.keep_prob)", " * 1.0)"))),
+    wrong_dropout(
+        "dropout_not_inverted", 3.0, "not divided by keep_prob", (MASK, MASK.replace(" / self.keep_prob)", " * 1.0)"))
+    ),
     wrong_dropout("dropout_swapped", 3.0, "probability to drop", (MASK, MASK.replace("<", ">"))),
-    wrong_dropout("dropout_one_mask_a_batch", 4.0, "whole mini-batch", (MASK, MASK.replace("*zs[-1].shape", "len(zs[-1]), 1"))),
-    wrong_dropout("dropout_same_mask_every_time", 4.0, "drops the same neurons", (MASK, f"np.random.seed(len(masks))\n            {MASK}")),
-    wrong_dropout("dropout_on_the_output", 2.0, "output layer is never dropped", ("dW_list, db_list = [], []", "delta = delta * masks[-1]\n        dW_list, db_list = [], []")),
-    wrong_dropout("dropout_on_the_input", 3.0, "input", ("[], [], [x]", "[], [], [x * (np.random.rand(*x.shape) < self.keep_prob) / self.keep_prob]")),
+    wrong_dropout(
+        "dropout_one_mask_a_batch", 4.0, "whole mini-batch", (MASK, MASK.replace("*zs[-1].shape", "len(zs[-1]), 1"))
+    ),
+    wrong_dropout(
+        "dropout_same_mask_every_time",
+        4.0,
+        "drops the same neurons",
+        (MASK, f"np.random.seed(len(masks))\n            {MASK}"),
+    ),
+    wrong_dropout(
+        "dropout_on_the_output",
+        2.0,
+        "output layer is never dropped",
+        ("dW_list, db_list = [], []", "delta = delta * masks[-1]\n        dW_list, db_list = [], []"),
+    ),
+    wrong_dropout(
+        "dropout_on_the_input",
+        3.0,
+        "input",
+        ("[], [], [x]", "[], [], [x * (np.random.rand(*x.shape) < self.keep_prob) / self.keep_prob]"),
+    ),
     wrong_dropout("dropout_not_on_the_way_back", 4.0, "on its way back", ("delta = masks[layer - 1] * ", "delta = ")),
-    wrong_dropout("dropout_in_forward_prop", 4.0, "every neuron", ("        return dW_list, db_list", "        return dW_list, db_list\n\n    def forward_prop(self, a):\n        for W, b in zip(self.weights[:-1], self.biases[:-1]):\n            a = sigmoid(W @ a + b) * (np.random.rand(len(W), a.shape[1]) < (self.keep_prob or 1))\n        return sigmoid(self.weights[-1] @ a + self.biases[-1])")),
-    wrong_dropout("forward_prop_scaled", 4.0, "scaled by keep_prob", ("        return dW_list, db_list", "        return dW_list, db_list\n\n    def forward_prop(self, a):\n        p = self.keep_prob or 1\n        for W, b in zip(self.weights[:-1], self.biases[:-1]):\n            a = {'sigmoid': sigmoid, 'relu': relu, 'tanh': tanh}[self.hidden](W @ a + b) * p\n        z = self.weights[-1] @ a + self.biases[-1]\n        return softmax(z) if self.output == 'softmax' else sigmoid(z)")),
+    wrong_dropout(
+        "dropout_in_forward_prop",
+        4.0,
+        "every neuron",
+        (
+            "        return dW_list, db_list",
+            "        return dW_list, db_list\n\n    def forward_prop(self, a):\n        for W, b in zip(self.weights[:-1], self.biases[:-1]):\n            a = sigmoid(W @ a + b) * (np.random.rand(len(W), a.shape[1]) < (self.keep_prob or 1))\n        return sigmoid(self.weights[-1] @ a + self.biases[-1])",
+        ),
+    ),
+    wrong_dropout(
+        "forward_prop_scaled",
+        4.0,
+        "scaled by keep_prob",
+        (
+            "        return dW_list, db_list",
+            "        return dW_list, db_list\n\n    def forward_prop(self, a):\n        p = self.keep_prob or 1\n        for W, b in zip(self.weights[:-1], self.biases[:-1]):\n            a = {'sigmoid': sigmoid, 'relu': relu, 'tanh': tanh}[self.hidden](W @ a + b) * p\n        z = self.weights[-1] @ a + self.biases[-1]\n        return softmax(z) if self.output == 'softmax' else sigmoid(z)",
+        ),
+    ),
     wrong_dropout("dropout_never", 0.0, "drops no neuron", ("if self.keep_prob is None:", "if True:")),
     wrong_dropout("dropout_without_none", 4.0, "NoneType", ("if self.keep_prob is None:", "if False:")),
 ]
@@ -286,17 +372,30 @@ RIGHT = [
         leave=LONG,
     ),
     sgd("prints_every_epoch", ("if verbose and epoch % max(1, epochs // 10) == 0:", "if verbose:")),
-    dropout("binomial_masks", (MASK, "masks.append(np.random.binomial(1, self.keep_prob, zs[-1].shape) / self.keep_prob)")),
+    dropout(
+        "binomial_masks", (MASK, "masks.append(np.random.binomial(1, self.keep_prob, zs[-1].shape) / self.keep_prob)")
+    ),
     dropout(
         "masks_drawn_first",
-        ("zs, masks, activations = [], [], [x]", "zs, activations, m = [], [x], x.shape[1]\n        masks = [np.where(np.random.uniform(size=(n, m)) < self.keep_prob, 1 / self.keep_prob, 0.0) for n in self.sizes[1:]]"),
-        (f"            {MASK}\n            activations.append(masks[-1] *", "            activations.append(masks[len(zs) - 1] *"),
+        (
+            "zs, masks, activations = [], [], [x]",
+            "zs, activations, m = [], [x], x.shape[1]\n        masks = [np.where(np.random.uniform(size=(n, m)) < self.keep_prob, 1 / self.keep_prob, 0.0) for n in self.sizes[1:]]",
+        ),
+        (
+            f"            {MASK}\n            activations.append(masks[-1] *",
+            "            activations.append(masks[len(zs) - 1] *",
+        ),
     ),
     # Mistakes of part 2 that cost nothing here, and the points of dropout that rest on them.
     Variant(
         "mean_gradients_and_no_division",
         edits={
-            "network": [("return dW_list, db_list", "return [g / x.shape[1] for g in dW_list], [g / x.shape[1] for g in db_list]")],
+            "network": [
+                (
+                    "return dW_list, db_list",
+                    "return [g / x.shape[1] for g in dW_list], [g / x.shape[1] for g in db_list]",
+                )
+            ],
             "SGD_train": [("m = len(batch)", "m = 1")],
         },
         scores={"dropout": 4.0},
@@ -307,7 +406,10 @@ RIGHT = [
         edits={
             "network": [
                 ("* sigmoid_prime(zs[-1])", "* 1.5"),
-                ("return float(np.mean(self.forward_prop(x).argmax(axis=0) == y.argmax(axis=0)))", "return int(np.sum(self.forward_prop(x).argmax(axis=0) == y.argmax(axis=0)))"),
+                (
+                    "return float(np.mean(self.forward_prop(x).argmax(axis=0) == y.argmax(axis=0)))",
+                    "return int(np.sum(self.forward_prop(x).argmax(axis=0) == y.argmax(axis=0)))",
+                ),
             ]
         },
         scores={"dropout": 4.0},

@@ -496,7 +496,8 @@ def masks_are_drawn_anew(student: Student, rng: np.random.Generator) -> None:
     x, y = rng.normal(size=(3, m)), 0.5 - 4 * np.eye(m)
     handle = student_net(student, net, "DropoutNetwork", keep_prob=keep)
     first, second = (_dropped_gradients(handle, net, x, y)[0][1] != 0 for _ in range(2))
-    _demand_drops(first, keep)
+    if first.all():
+        _demand_drops(first, keep)
     if np.array_equal(first, second):
         raise wrong(
             "back_prop called twice", "drops the same neurons", "the masks are drawn once, or a seed is set", ""

@@ -64,17 +64,17 @@ def _other_styles(bench: Bench) -> Notebooks:
 
 def _typical_mistakes(bench: Bench) -> Notebooks:
     return {
-        BY_HAND: bench.variant(BY_HAND, "relu_prime_overwrites_z"),
-        NETWORK: bench.variant(NETWORK, "prime_of_a"),
-        SGD: bench.variant(SGD, "lambda_over_n"),
+        BY_HAND: bench.variant(BY_HAND, "relu_prime_in_place"),
+        NETWORK: bench.variant(NETWORK, "derivative_of_a"),
+        SGD: bench.variant(SGD, "decay_over_n"),
     }
 
 
 def _sums_and_means(bench: Bench) -> Notebooks:
     return {
         BY_HAND: bench.variant(BY_HAND, "costs_averaged"),
-        NETWORK: bench.variant(NETWORK, "bias_gradient_averaged"),
-        SGD: bench.variant(SGD, "l2_on_biases"),
+        NETWORK: bench.variant(NETWORK, "mean_bias_gradient"),
+        SGD: bench.variant(SGD, "biases_decayed"),
     }
 
 
@@ -101,11 +101,9 @@ def _early_exit(bench: Bench) -> Notebooks:
 
 def _cells_copied(bench: Bench) -> Notebooks:
     notebooks = bench.right()
-    stub = _cell(bench.stub(NETWORK), "solution_back_prop")
-    cells = notebooks[NETWORK].cells
-    cells.append(copy.deepcopy(stub))
-    _after(notebooks[NETWORK], "back_prop", copy.deepcopy(_cell(notebooks[NETWORK], "back_prop")))
-    _after(notebooks[BY_HAND], "solution_softmax", copy.deepcopy(_cell(notebooks[BY_HAND], "solution_softmax")))
+    _after(notebooks[NETWORK], "evaluate", _cell(bench.stub(NETWORK), "solution_back_prop"))
+    _after(notebooks[NETWORK], "back_prop", _cell(notebooks[NETWORK], "back_prop"))
+    _after(notebooks[BY_HAND], "solution_softmax", _cell(notebooks[BY_HAND], "solution_softmax"))
     return notebooks
 
 
@@ -278,8 +276,9 @@ def write(course: Course, submitted: Path) -> list[str]:
         folder = submitted / student / ASSIGNMENT
         if folder.exists():
             continue
+        notebooks = make(bench)
         folder.mkdir(parents=True)
-        for part, notebook in make(bench).items():
+        for part, notebook in notebooks.items():
             nbformat.write(notebook, folder / f"{part}.ipynb")
         added.append(student)
     return added

@@ -206,7 +206,7 @@ def _say_where(console: Console, course: Course) -> None:
         f"Results:   {course.autograded.name}/<student>/<assignment>/ (notebooks and result.json)\n"
         f"Gradebook: {course.gradebook.name}\n"
         f"Feedback:  {course.feedback.name}/<student>/<assignment>/*.html\n"
-        "Written answers and plots wait for a person: `nbgrader formgrader`-page in `jupyter lab`, or docs/instructors.md.",
+        "Written answers and plots wait for a person: docs/instructors.md says how.",
         markup=False,
         highlight=False,
     )

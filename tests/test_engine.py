@@ -378,3 +378,13 @@ def test_what_the_student_prints_is_never_taken_for_a_score(course: Course, hand
             book.find_grade("evaluate", NETWORK, ASSIGNMENT, "quentin").auto_score
             == results["quentin"]["evaluate"]["score"]
         )
+
+
+def test_a_syntax_error_is_shown_with_its_line(course: Course, hand_in: Callable, grade: Callable) -> None:
+    code = "def evaluate(self, data):\n    hits = [\n    return hits\n\n\nNetwork.evaluate = evaluate"
+    hand_in("fatima", network_notebook(course, Variant("v", cells={"evaluate": code})))
+    _, results, _ = grade()
+    assert scores(results["fatima"]) == {**FULL, "evaluate": 0.0}
+    assert results["fatima"]["evaluate"]["outcome"] == "error in your code"
+    assert "SyntaxError: '[' was never closed" in results["fatima"]["evaluate"]["message"]
+    assert "hits = [" in results["fatima"]["evaluate"]["message"]

@@ -211,9 +211,7 @@ def _key(job: Job, parts: dict[str, intake.Found]) -> str:
     """What a result depends on: the student's cells, the source, the tests, the data, the limits and the packages."""
     digest = hashlib.sha256()
     for name, found in parts.items():
-        digest.update(
-            nbformat.writes(found.notebook, version=4).encode("utf-8", "replace") if found.notebook else b"none"
-        )
+        digest.update(json.dumps(found.notebook, sort_keys=True, default=str).encode("utf-8", "replace"))
         digest.update(repr((name, found.problem, found.notes)).encode("utf-8", "replace"))
         digest.update(nbformat.writes(job.sources[name], version=4).encode())
         for question in job.questions[name].values():

@@ -186,7 +186,7 @@ class RemoteStudent:
     ) -> Any:
         try:
             self._note(header)
-            failure = _failure(header.get("failure"))
+            failure = read_failure(header.get("failure"))
             value = None if failure else wire.Decoder(received, self._stands_for).decode(header.get("value"))
         except (
             wire.WireError,
@@ -254,7 +254,12 @@ def _staying(functions: list[Callable[..., Any]]) -> Callable[[Any], dict[str, A
     return stays
 
 
-def _failure(described: Any) -> Failure | None:
+def read_failure(described: Any) -> Failure | None:
+    """The failure that a student's process tells of.
+
+    Raises:
+        ValueError: it is malformed.
+    """
     if not described:
         return None
     if not isinstance(described, Mapping):

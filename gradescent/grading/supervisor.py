@@ -6,6 +6,7 @@ tests judge here.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ from nbformat import NotebookNode
 from gradescent.course import Limits
 from gradescent.grading import sandbox
 from gradescent.grading.outputs import error_output, safe_outputs, trusted_outputs
-from gradescent.grading.remote import Link, RemoteStudent
+from gradescent.grading.remote import Link, RemoteStudent, read_failure
+from gradescent.student.invoke import Failure
 from gradescent.student.judging import Died, Outcome, Question, Questions, Result, Stop, TimeLimit, judge
 
 MAX_STARTS = 4  # processes that one notebook may use up
@@ -32,6 +34,7 @@ class Run:
     Attributes:
         notebook: what is graded; outputs are written into it.
         skipped: cells that ended the process, by index, with what happened.
+        failed: cells that stopped with an error, by their grade_id or id.
         starts: processes used so far.
     """
 
@@ -39,6 +42,7 @@ class Run:
     limits: Limits
     data: Path
     skipped: Skipped = field(default_factory=dict)
+    failed: dict[str, Failure] = field(default_factory=dict)
     starts: int = 0
     _link: Link | None = None
 
@@ -69,6 +73,15 @@ class Run:
                 cell.outputs = [error_output(stop)]
                 return
             cell.outputs = safe_outputs(reply.get("outputs"))
+            self._note_failure(cell, reply.get("failure"))
+
+    def _note_failure(self, cell: NotebookNode, described: Any) -> None:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id") or cell.id
+        self.failed.pop(name, None)
+        with contextlib.suppress(ValueError):  # a malformed failure explains nothing
+            failure = read_failure(described)
+            if failure:
+                self.failed[name] = failure
 
     def close(self) -> None:
         if self._link is not None:
@@ -128,11 +141,32 @@ def _judge(run: Run, question: Question, points: float, seed: int) -> Result:
     except Exception as error:  # a test that breaks is nobody's lost points: a person decides
         message = f"the hidden test broke on this submission ({type(error).__name__}: {error}); a person has to look"
         return Result(question.name, None, points, Outcome.UNGRADED, message)
-    if result.outcome == Outcome.MISSING and run.skipped:
-        # The definition was in a cell that ended the process: say that rather than "not defined".
-        ended = next(iter(run.skipped.values()))
-        result.outcome, result.message = ended.outcome, f"{ended}. {result.message}"
+    if result.outcome == Outcome.MISSING:
+        _explain_missing(run, result)
     return result
+
+
+def _explain_missing(run: Run, result: Result) -> None:
+    """Say why a name is not there: the cell that should define it is a stub, stopped with an error, or ended the process."""
+    own = run.failed.get(f"solution_{result.question}")
+    if own and own.type == "NotImplementedError":
+        result.outcome = Outcome.NOT_ATTEMPTED
+        result.message = f"The cell {result.question!r} still raises NotImplementedError: not attempted yet."
+        return
+    if run.skipped:
+        ended = next(iter(run.skipped.values()))
+        result.outcome, result.message = ended.outcome, f"A cell ended the process: {ended}. {result.message}"
+        return
+    errors = {name: failure for name, failure in run.failed.items() if failure.type != "NotImplementedError"}
+    name = f"solution_{result.question}" if own else next(iter(errors), "")
+    if name:
+        failure = errors[name]
+        where = f" at {failure.where}" if failure.where else ""
+        result.outcome = Outcome.ERROR
+        result.message = (
+            f"The cell {name!r} stopped with {failure.type}: {failure.message}{where}. Likely: what stands behind that line "
+            f"was never defined. Next: correct this cell first. ({result.message})"
+        )
 
 
 def broken_tests(results: list[Result]) -> str:

@@ -18,7 +18,7 @@ def class_table(results: Sequence[StudentResult], title: str) -> Table:
     table = Table(title=escape(title), show_lines=True)
     table.add_column("student", no_wrap=True)
     for part in results[0].parts:
-        table.add_column(part.part.split("_")[0], justify="right", no_wrap=True)
+        table.add_column(_short(part.part), justify="right", no_wrap=True)
     table.add_column("sum", justify="right", no_wrap=True)
     table.add_column("by a person", justify="right", no_wrap=True)
     table.add_column("reasons", overflow="fold", ratio=1)
@@ -32,9 +32,11 @@ def class_table(results: Sequence[StudentResult], title: str) -> Table:
 
 
 def points(part: PartResult) -> str:
-    """Points reached by tests, of those that tests give."""
-    most = sum(result.max_score for result in part.results if result.score is not None)
-    return f"{part.score:g}/{most:g}"
+    """Points reached by tests, of those that tests give, and extra credit after them."""
+    tested = [result for result in part.results if result.score is not None]
+    most = sum(result.max_score for result in tested)
+    extra = sum(max(0.0, (result.score or 0.0) - result.max_score) for result in tested)
+    return f"{part.score - extra:g}/{most:g}" + (f" +{extra:g}" if extra else "")
 
 
 def reasons(result: StudentResult) -> list[str]:
@@ -54,8 +56,20 @@ def reasons(result: StudentResult) -> list[str]:
             names = ", ".join(q.question for q in idle)
             lines.append(f"{part.part}: not attempted ({sum(q.max_score for q in idle):g} points): {names}")
         lines += [shorten(_loss(q)) for q in lost if q not in idle]
-        lines += [f"(no points lost) {note}" for note in part.notes]
-    return lines
+    return lines + _harmless(result)
+
+
+def _harmless(result: StudentResult) -> list[str]:
+    """Repairs and the like, each once with the parts that it was made in."""
+    parts: dict[str, list[str]] = {}
+    for part in result.parts:
+        for note in part.notes:
+            parts.setdefault(note, []).append(_short(part.part))
+    return [f"(no points lost) {', '.join(names)}: {note}" for note, names in parts.items()]
+
+
+def _short(part: str) -> str:
+    return part.split("_")[0]
 
 
 def _loss(result: Result) -> str:

@@ -54,8 +54,12 @@ def find(name: str) -> Question:
 
 
 def run(question: Question, namespace: dict[str, Any]) -> Result:
-    """Judge a question on the objects of a namespace, without points."""
-    return judge(question, DirectStudent(namespace), points=0.0, seed=SEED)
+    """Judge a question on the objects of a namespace, without points. Never raises: a check that breaks says so."""
+    try:
+        return judge(question, DirectStudent(namespace), points=0.0, seed=SEED)
+    except Exception as error:
+        message = f"the check could not judge what came back ({type(error).__name__}: {error}). Next: look at its type and shape."
+        return Result(question.name, 0.0, 0.0, Outcome.ERROR, message)
 
 
 def line(result: Result) -> str:

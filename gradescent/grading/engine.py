@@ -28,7 +28,7 @@ from gradescent.grading.record import FILE, PartResult, StudentResult, save, wri
 from gradescent.grading.repair import repair
 from gradescent.grading.supervisor import broken_tests, grade_notebook, missing_results
 from gradescent.student import datasets
-from gradescent.student.judging import Outcome, Questions, Result
+from gradescent.student.judging import Questions
 
 Report = Callable[[str, str], None]  # student, what is going on
 
@@ -168,7 +168,7 @@ def _grade_afresh(
         notebooks[name] = notebook
         seconds = time.perf_counter() - start
         problem = found.problem or broken_tests(questions)
-        results.append(PartResult(name, questions, found.notes + repairs, problem, seconds, seed))
+        results.append(PartResult(name, questions, found.notes + repairs, problem, True, seconds, seed))
     result = StudentResult(submission.student, job.assignment.name, results, {**job.environment, "key": key})
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("*.ipynb"):
@@ -184,27 +184,15 @@ def _sayer(report: Report, student: str, part: str) -> Callable[[str], None]:
 
 
 def _kept(folder: Path, key: str, parts: list[str]) -> Graded | None:
-    """The result of an earlier run with the same key."""
+    """The result of an earlier run with the same key, its notebooks still there."""
     try:
-        record = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        if record["environment"]["key"] != key or [part["part"] for part in record["parts"]] != parts:
+        result = StudentResult.from_dict(json.loads((folder / FILE).read_text(encoding="utf-8")))
+        if result.environment["key"] != key or [part.part for part in result.parts] != parts:
             return None
-        results = [_part_from(part) for part in record["parts"]]
-        notebooks = {
-            name: nbformat.read(folder / f"{name}.ipynb", 4) for name in parts if (folder / f"{name}.ipynb").is_file()
-        }
-        return Graded(
-            StudentResult(record["student"], record["assignment"], results, record["environment"]),
-            notebooks,
-            fresh=False,
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        notebooks = {part.part: nbformat.read(folder / f"{part.part}.ipynb", 4) for part in result.parts if part.ran}
+        return Graded(result, notebooks, fresh=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _part_from(part: dict) -> PartResult:
-    results = [Result(**{**entry, "outcome": Outcome(entry["outcome"])}) for entry in part["questions"].values()]
-    return PartResult(part["part"], results, part["notes"], part["problem"], part["seconds"], part["seed"])
 
 
 def _key(job: Job, parts: dict[str, intake.Found]) -> str:

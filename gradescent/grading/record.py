@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gradescent.student.judging import Result
+from gradescent.student.judging import Outcome, Result
 
 FILE = "result.json"
 VERSION = 1
@@ -23,6 +23,7 @@ class PartResult:
         results: the questions in the notebook's order, those that a person grades among them.
         notes: repairs and the like, which cost no points.
         problem: what a person has to look at, empty when nothing.
+        ran: whether there was a notebook to run.
         seconds: wall clock.
         seed: of the hidden tests' inputs.
     """
@@ -31,6 +32,7 @@ class PartResult:
     results: list[Result]
     notes: list[str] = field(default_factory=list)
     problem: str = ""
+    ran: bool = False
     seconds: float = 0.0
     seed: int = 0
 
@@ -44,9 +46,17 @@ class PartResult:
             "questions": {result.question: result.to_dict() for result in self.results},
             "notes": self.notes,
             "problem": self.problem,
+            "ran": self.ran,
             "seconds": round(self.seconds, 3),
             "seed": self.seed,
         }
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> PartResult:
+        """Read back what `to_dict` gave."""
+        questions = record["questions"].values()
+        results = [Result(**{**entry, "outcome": Outcome(entry["outcome"])}) for entry in questions]
+        return cls(**{key: value for key, value in record.items() if key != "questions"}, results=results)
 
 
 @dataclass
@@ -74,6 +84,16 @@ class StudentResult:
             "parts": [part.to_dict() for part in self.parts],
             "environment": self.environment,
         }
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> StudentResult:
+        """Read back what `to_dict` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is something else.
+        """
+        parts = [PartResult.from_dict(part) for part in record["parts"]]
+        return cls(record["student"], record["assignment"], parts, record["environment"])
 
     def to_rows(self) -> list[dict[str, Any]]:
         """The form of `gradescent grade --json`: one entry a notebook."""

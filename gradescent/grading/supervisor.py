@@ -164,8 +164,8 @@ def _explain_missing(run: Run, result: Result) -> None:
         where = f" at {failure.where}" if failure.where else ""
         result.outcome = Outcome.ERROR
         result.message = (
-            f"The cell {name!r} stopped with {failure.type}: {failure.message}{where}. Likely: what stands behind that line "
-            f"was never defined. Next: correct this cell first. ({result.message})"
+            f"The cell {name!r} stopped with {failure.type}: {failure.message}{where}, so what it defines is not there. "
+            f"Next: correct this cell first."
         )
 
 

@@ -77,11 +77,8 @@ def _loss(result: Result) -> str:
 
 
 def cause(message: str) -> str:
-    """What was checked and the likely cause, of a message that names one."""
-    if "Likely: " not in message:
-        return message
-    what, likely = message.split(": ", 1)[0], message.split("Likely: ", 1)[1]
-    return f"{what}: {likely.split(' Next: ', 1)[0]}"
+    """The likely cause where the message names one, else the message without its next step."""
+    return message.split("Likely: ", 1)[-1].split(" Next: ", 1)[0]
 
 
 def shorten(text: str) -> str:

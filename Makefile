@@ -32,7 +32,6 @@ build: setup
 
 # The sample class goes to submitted/ like any other; students who are there already are left alone.
 grade: setup
-	@$(BIN)/gradescent build
 	@$(BIN)/python -m grader_tests.sample_class submitted
 	$(BIN)/gradescent grade ps1_backprop
 

@@ -270,18 +270,17 @@ def _after(notebook: NotebookNode, name: str, cell: NotebookNode) -> None:
 
 def write(course: Course, submitted: Path) -> list[str]:
     """Write the class and return the students who were added."""
+    absent = {student: make for student, make in STUDENTS.items() if not (submitted / student / ASSIGNMENT).exists()}
+    if not absent:
+        return []
     bench = Bench(course)
-    added = []
-    for student, make in STUDENTS.items():
+    for student, make in absent.items():
         folder = submitted / student / ASSIGNMENT
-        if folder.exists():
-            continue
         notebooks = make(bench)
         folder.mkdir(parents=True)
         for part, notebook in notebooks.items():
             nbformat.write(notebook, folder / f"{part}.ipynb")
-        added.append(student)
-    return added
+    return list(absent)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ EXIT_CODES = """exit codes:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code. Bad input never ends in a traceback."""
     options = _parser().parse_args(arguments)
+    # jsonschema would build a grammar of internet addresses, a second of work that no notebook needs; it is optional.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     try:
         return options.run(options)
     except CourseError as error:

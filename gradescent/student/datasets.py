@@ -10,7 +10,8 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -67,10 +68,22 @@ def load(name: str) -> Dataset:
     if name not in _MAKERS:
         raise DataError(f"there is no data set {name!r}. Those that exist: {', '.join(sorted(_MAKERS))}")
     file = _local_file(f"{name}.npz")
-    dataset = _read(file) if file else _MAKERS[name]()
+    dataset = _read(file) if file else _made(name)
     if dataset.stand_in:
-        print(f"Note: {name} is a stand-in: {dataset.source}.")
-    return dataset
+        _announce(f"Note: {name} is a stand-in: {dataset.source}.")
+    return replace(dataset, **{array: getattr(dataset, array).copy() for array in ARRAYS})
+
+
+@cache
+def _made(name: str) -> Dataset:
+    """Made once a process: a download that failed is not tried again."""
+    return _MAKERS[name]()
+
+
+@cache
+def _announce(note: str) -> None:
+    """Print each note once a process."""
+    print(note)
 
 
 def columns(x: np.ndarray, y: np.ndarray, classes: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -115,7 +115,8 @@ def cpu_limit(seconds: float | None) -> Iterator[None]:
 def describe(error: BaseException) -> Failure:
     """The exception as text, with the last line of the student's own code that it came through."""
     try:
-        message = str(error)
+        # A syntax error's text ends in the name of IPython's file; the line is told on its own.
+        message = str(error.msg) if isinstance(error, SyntaxError) else str(error)
     except Exception:
         message = "(its message cannot be read)"
     return Failure(type(error).__name__, message[:MAX_TEXT], _students_line(error))

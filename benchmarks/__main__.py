@@ -1,0 +1,151 @@
+"""`python -m benchmarks`: measure, with a progress display on stderr and the tables on stdout."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from benchmarks.readings import Reading, Report, accuracy_gap, groups
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+TRAININGS, GRADINGS = 5, 3  # repetitions, so that everything takes a few minutes
+WIDTH = 120  # characters a line, so that a table looks alike on a terminal and in a file
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure what the options ask for and print it."""
+    options = _parser().parse_args(arguments)
+    both = options.training == options.grading
+    # NumPy's BLAS reads them when it is imported, so nothing that imports NumPy may come before.
+    os.environ.update(ONE_THREAD)
+    console = Console(width=WIDTH)
+    if both or options.training:
+        _training(console, options.repetitions or TRAININGS)
+    if both or options.grading:
+        _grading(console, options.submissions, options.repetitions or GRADINGS)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure training and grading.")
+    parser.add_argument("--training", action="store_true", help="training alone (default: training and grading)")
+    parser.add_argument("--grading", action="store_true", help="grading alone")
+    parser.add_argument(
+        "--submissions", type=_positive, default=6, metavar="N", help="size of the class that is graded (default: 6)"
+    )
+    parser.add_argument(
+        "--repetitions",
+        type=_positive,
+        metavar="N",
+        help=f"measurements of each thing (default: {TRAININGS} in training, {GRADINGS} in grading)",
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _training(console: Console, repetitions: int) -> None:
+    from benchmarks import training
+    from gradescent.student import datasets
+
+    setting = training.Setting()
+    data = datasets.load("tiny_mnist")
+    with _progress(repetitions * len(setting.batch_sizes) * len(training.trainers())) as report:
+        readings = training.measure(data, setting, repetitions, report)
+    title = (
+        f"Training {list(setting.sizes)} for {setting.epochs} epochs, eta {setting.eta:g}, on {len(data.x_train):,} examples"
+        f" ({data.source});\none BLAS thread, CPU time, median of {repetitions}"
+    )
+    console.print(f"\n{title}", highlight=False, markup=False)
+    console.print(training_table(readings, training.REFERENCE))
+    for group, members in groups(readings).items():
+        gap = accuracy_gap(members)
+        console.print(
+            f"{group}: mean test accuracies {gap:.2f} points apart; within 1 point: {'yes' if gap <= 1 else 'no'}"
+        )
+
+
+def _grading(console: Console, submissions: int, repetitions: int) -> None:
+    from benchmarks import grading
+
+    cores = os.cpu_count() or 1
+    with _progress(repetitions * len(grading.PARTS) * len(grading.commands(cores))) as report:
+        readings = grading.measure(submissions, repetitions, report)
+    title = (
+        f"Grading {submissions} right submissions afresh on {cores} cores ({platform.machine()}); wall clock,"
+        f" start-up included,\nmedian of {repetitions}"
+    )
+    console.print(f"\n{title}", highlight=False, markup=False)
+    console.print(grading_table(readings, grading.NBGRADER))
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Report]:
+    """A bar on stderr. It is drawn seldom, since drawing costs this process CPU time."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=1, transient=True) as progress:
+        bar = progress.add_task("starting", total=total)
+        yield lambda what: progress.update(bar, description=what, advance=1)
+
+
+def training_table(readings: list[Reading], base: str) -> Table:
+    """Milliseconds an epoch of everybody, against the base's."""
+    table = _table("ms an epoch", "min ... max", f"times the {base}'s", "test accuracy")
+    for members in groups(readings).values():
+        reference = next(reading for reading in members if reading.name == base)
+        for reading in members:
+            low, high = min(reading.seconds), max(reading.seconds)
+            table.add_row(
+                reading.group,
+                reading.name,
+                f"{1000 * reading.median:.2f}",
+                f"{1000 * low:.2f} ... {1000 * high:.2f}",
+                f"{reading.times(reference):.2f}",
+                f"{reading.accuracy:.4f}",
+            )
+    return table
+
+
+def grading_table(readings: list[Reading], base: str) -> Table:
+    """Seconds a submission of every command, and how many times as fast as the base it is."""
+    table = _table("s a submission", "min ... max", "times as fast", "CPU s a submission")
+    for members in groups(readings).values():
+        stock = next(reading for reading in members if reading.name == base)
+        for reading in members:
+            table.add_row(
+                reading.group,
+                reading.name,
+                f"{reading.median:.2f}",
+                f"{min(reading.seconds):.2f} ... {max(reading.seconds):.2f}",
+                f"{stock.times(reading):.2f}",
+                f"{median(reading.cpu_seconds):.2f}",
+            )
+    return table
+
+
+def _table(*numbers: str) -> Table:
+    table = Table(box=box.MARKDOWN)
+    table.add_column("")
+    table.add_column("")
+    for number in numbers:
+        table.add_column(number, justify="right")
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,15 +1,129 @@
-"""feedback/: the pages that go back to students, made by nbgrader."""
+"""Pages of graded notebooks: feedback/, made by nbgrader, and what makes students' text safe in it and in the formgrader."""
 
 from __future__ import annotations
 
+import html
 import logging
+import re
+from pathlib import Path
+from typing import Any
 
+import bleach
+from bleach.css_sanitizer import CSSSanitizer
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from nbconvert.filters.markdown_mistune import InvalidNotebook, IPythonRenderer, MarkdownWithMath
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor, Preprocessor
+from nbformat import NotebookNode
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import GetGrades
+from nbgrader.utils import is_locked
+from traitlets import Bool
 from traitlets.config import Config
 
 from gradescent.course import Course
 from gradescent.grading.gradebook import url
+
+HIDDEN = re.compile(
+    r"^[^\n]*BEGIN (HIDDEN TESTS|MARK SCHEME).*?END \1[^\n]*$\n?", flags=re.DOTALL | re.MULTILINE
+)  # regions of a locked cell that students do not see in their copy either
+
+# What Markdown, tables and our own messages are made of. No class or id of nbgrader's page can be borrowed.
+TEXT = {"a", "abbr", "b", "br", "code", "del", "em", "i", "img", "s", "span", "strong", "sub", "sup", "u"}
+BLOCKS = {"blockquote", "details", "div", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "p", "pre", "summary"}
+LISTS = {"dd", "dl", "dt", "li", "ol", "ul"}
+TABLES = {"caption", "table", "tbody", "td", "tfoot", "th", "thead", "tr"}
+ATTRIBUTES = {"img": {"alt", "title", "width", "height"}, "a": {"title"}, "td": {"colspan", "rowspan"}}
+LINK = re.compile(r"https?://|mailto:|#", flags=re.IGNORECASE)
+PICTURE = re.compile(r"https?://|data:image/(png|jpeg|gif);base64,", flags=re.IGNORECASE)
+HIGHLIGHTING = re.compile(r"highlight|[a-z][a-z0-9]?")  # Pygments' classes
+CODE_OF_PAGES = re.compile(r"<(script|style)\b.*?</\1\s*>", flags=re.DOTALL | re.IGNORECASE)
+COLOURS = CSSSanitizer(allowed_css_properties=["color"])
+
+
+class HideTests(Preprocessor):
+    """Take the call of the hidden tests and the rubric out of the cells that students did not write."""
+
+    enabled = Bool(True)
+
+    def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
+        if is_locked(cell):
+            cell.source = HIDDEN.sub("", cell.source).strip()
+        return cell, resources
+
+
+class ForgetMetadata(Preprocessor):
+    """Forget what a student's outputs say about themselves: nbconvert writes the width of a picture into the page as it is."""
+
+    enabled = Bool(True)
+
+    def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
+        for output in cell.get("outputs", []):
+            if "metadata" in output:
+                output.metadata = NotebookNode()
+        return cell, resources
+
+
+class _Renderer(IPythonRenderer):
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        try:
+            return super().image(text, url, title)
+        except InvalidNotebook:  # an attachment that did not come along
+            return html.escape(f"[picture: {text}]")
+
+
+def safe_html(text: Any) -> str:
+    """HTML of a student's (or ours) with nothing in it that runs, loads a page or looks like a part of nbgrader's page."""
+    return bleach.clean(
+        CODE_OF_PAGES.sub("", str(text)),
+        tags=TEXT | BLOCKS | LISTS | TABLES,
+        attributes=_is_safe,
+        protocols={"http", "https", "mailto", "data"},
+        css_sanitizer=COLOURS,
+        strip=True,
+    )
+
+
+def _is_safe(tag: str, name: str, value: str) -> bool:
+    if name == "href":
+        return tag == "a" and bool(LINK.match(value))
+    if name == "src":
+        return tag == "img" and bool(PICTURE.match(value))
+    if name == "class":
+        return tag in ("div", "span") and bool(HIGHLIGHTING.fullmatch(value))
+    return name == "style" or name in ATTRIBUTES.get(tag, ())
+
+
+@pass_context
+def safe_markdown(context: Context, source: str) -> str:
+    """Markdown as safe HTML. nbgrader's own templates let scripts in a student's Markdown through."""
+    attachments = context.get("cell", {}).get("attachments", {})
+    try:
+        rendered = MarkdownWithMath(renderer=_Renderer(escape=False, attachments=attachments)).render(source)
+        return safe_html(rendered)
+    except Exception:  # nested a thousand times, for instance: a page shows it as it was written
+        return f"<pre>{html.escape(source)}</pre>"
+
+
+def configure_pages(config: Any) -> None:
+    """Make the pages safe: those of feedback, and those of the formgrader, where a script would run as the instructor."""
+    config.GenerateFeedback.preprocessors = [GetGrades, HideTests, CSSHTMLHeaderPreprocessor]
+    config.HTMLExporter.preprocessors = [ForgetMetadata]
+    config.HTMLExporter.sanitize_html = True
+    config.HTMLExporter.filters = {"markdown2html": safe_markdown, "clean_html": safe_html}
+
+
+class _OneStudent(GenerateFeedback):
+    """nbgrader's converter for one folder, whatever its name: nbgrader takes names for patterns."""
+
+    folder: Path
+
+    def init_notebooks(self) -> None:
+        self.assignments = {str(self.folder): sorted(map(str, self.folder.glob("*.ipynb")))}
+
+    def init_assignment(self, assignment_id: str, student_id: str) -> None:
+        """Copy nothing: pages go back, and nothing that lies beside the notebooks."""
 
 
 def write_feedback(course: Course, assignment: str, student: str) -> None:
@@ -17,13 +131,11 @@ def write_feedback(course: Course, assignment: str, student: str) -> None:
     config = Config()
     config.CourseDirectory.root = str(course.root)
     config.CourseDirectory.assignment_id = assignment
-    config.CourseDirectory.student_id = student
     config.CourseDirectory.db_url = url(course)
-    config.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "result.json"]
-    # Pages that show students' output run no script of theirs.
-    config.HTMLExporter.sanitize_html = True
+    configure_pages(config)
     log = logging.getLogger("gradescent.feedback")
     log.setLevel(logging.ERROR)
-    converter = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config, log=log)
+    converter = _OneStudent(coursedir=CourseDirectory(config=config), config=config, log=log)
+    converter.folder = course.autograded / student / assignment
     converter.force = True
     converter.start()

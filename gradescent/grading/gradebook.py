@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.utils import is_grade, is_solution
+from nbgrader.utils import is_solution
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SAWarning
 
 from gradescent.authoring.release import graded_notebook, save_cells
@@ -26,6 +30,20 @@ LOCK_SECONDS = 60  # another program may hold the database that long
 def url(course: Course) -> str:
     """Address of the gradebook, for nbgrader."""
     return f"sqlite:///{course.gradebook}?timeout={LOCK_SECONDS}"
+
+
+def wait_for_locks() -> None:
+    """Let stock nbgrader wait as long: it gives up after 5 seconds and deletes what it just graded.
+
+    Its own setting, the address of the gradebook, will not do: `nbgrader db upgrade` takes all of it for a file's name.
+    """
+    if not event.contains(Engine, "connect", _be_patient):
+        event.listen(Engine, "connect", _be_patient)
+
+
+def _be_patient(connection: Any, record: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000}")
 
 
 @contextmanager
@@ -125,7 +143,7 @@ def _enter_question(gradebook: Gradebook, question: Result, place: tuple[str, st
 
 def _enter_comments(gradebook: Gradebook, notebook: NotebookNode | None, place: tuple[str, str, str]) -> None:
     for cell in notebook.cells if notebook else []:
-        if is_grade(cell) and is_solution(cell):
+        if is_solution(cell):
             comment = gradebook.find_comment(cell.metadata.nbgrader.grade_id, *place)
             comment.auto_comment = "No response." if is_untouched(cell) else None
 

@@ -1,12 +1,13 @@
 """Stock nbgrader in a gradescent course: what nbgrader_config.py sets.
 
-The commands and the formgrader are nbgrader's own. Two preprocessors are added, so that stock autograding loses no
-honest work: cells are repaired first, and extra credit arrives.
+The commands and the formgrader are nbgrader's own. What is added loses no honest work in stock autograding (cells are
+repaired first, no question falls with a visible check, extra credit arrives) and makes a fresh clone ready to use.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,16 @@ from nbgrader.preprocessors import (
     OverwriteKernelspec,
     SaveAutoGrades,
 )
+from nbgrader.utils import is_grade, is_solution
 
+from gradescent.authoring.build import text_of
 from gradescent.authoring.release import PREPROCESSORS, graded_notebook
 from gradescent.authoring.text import Part, source_notebook
-from gradescent.course import load_course
+from gradescent.course import FILE, Course, CourseError, load_course
+from gradescent.grading.feedback import HIDDEN, configure_pages
+from gradescent.grading.gradebook import wait_for_locks
 from gradescent.grading.outputs import RESULT_MIME
+from gradescent.grading.record import write_durably
 from gradescent.grading.repair import repair
 
 CELL_SECONDS = 600  # wall clock a cell; the tests limit the CPU time of each call themselves
@@ -51,6 +57,25 @@ class RepairCells(NbGraderPreprocessor):
         return repaired, resources
 
 
+class RunTests(Execute):
+    """Execute that runs of a test cell the hidden tests alone, as gradescent's engine does.
+
+    A visible check that ends in an error, since a name that it uses is not there, would end the cell before the hidden
+    tests give the points for what is there.
+    """
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: dict[str, Any], index: int
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        whole = cell.source
+        hidden = HIDDEN.search(whole) if is_grade(cell) and not is_solution(cell) else None
+        try:
+            cell.source = hidden[0] if hidden else whole
+            return super().preprocess_cell(cell, resources, index)
+        finally:
+            cell.source = whole
+
+
 class SaveScores(SaveAutoGrades):
     """SaveAutoGrades that also enters extra credit, which nbgrader's own partial credit cannot carry."""
 
@@ -68,12 +93,14 @@ class SaveScores(SaveAutoGrades):
 
 
 def configure(config: Any, root: Path) -> None:
-    """Fill in nbgrader's configuration object.
+    """Fill in nbgrader's configuration object, and make the source notebooks where they are missing or old.
 
     Args:
         config: what `get_config()` returns in nbgrader_config.py.
         root: the course's folder.
     """
+    _build_sources(root)
+    wait_for_locks()
     config.CourseDirectory.root = str(root)
     # The text sources hold the solutions: nothing but notebooks is handed out.
     config.CourseDirectory.ignore = [
@@ -85,6 +112,8 @@ def configure(config: Any, root: Path) -> None:
         "result.json",
     ]
     config.GenerateAssignment.preprocessors = PREPROCESSORS
+    # release/ is a part of the repository: were it left as it is, the gradebook would stay empty.
+    config.GenerateAssignment.force = True
     config.Autograde.sanitize_preprocessors = [
         ClearOutput,
         RepairCells,
@@ -94,7 +123,7 @@ def configure(config: Any, root: Path) -> None:
         CheckCellMetadata,
     ]
     config.Autograde.autograde_preprocessors = [
-        Execute,
+        RunTests,
         IgnorePattern,
         LimitOutput,
         SaveScores,
@@ -105,7 +134,25 @@ def configure(config: Any, root: Path) -> None:
     # A warning is no mistake: without both lines anything on stderr in a graded cell scores 0.
     config.IgnorePattern.enabled = True
     config.IgnorePattern.pattern = "(?s).*"
-    config.HTMLExporter.sanitize_html = True
+    configure_pages(config)
     # The hidden region of a test cell imports grader_tests, which only the grader's kernels may find.
-    paths = [str(root), os.environ.get("PYTHONPATH", "")]
-    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if str(root) not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(root), *filter(None, paths)])
+
+
+def _build_sources(root: Path) -> None:
+    """Make the source notebooks, which are not in the repository, from the text."""
+    try:
+        course = load_course(root)
+        for text in sorted(course.source.glob("*/part*.py")):
+            _build_source(course, text)
+    except (CourseError, OSError) as error:
+        print(f"gradescent: {error}", file=sys.stderr)
+
+
+def _build_source(course: Course, text: Path) -> None:
+    built = text.with_suffix(".ipynb")
+    changed = max(file.stat().st_mtime for file in (text, course.root / FILE))
+    if not built.is_file() or built.stat().st_mtime < changed:
+        write_durably(built, text_of(source_notebook(Part(course, text.parent.name, text))))

@@ -31,7 +31,13 @@ from gradescent.student.compare import (
     wrong,
 )
 from gradescent.student.judging import Handle, Questions, Student
-from gradescent.student.visible.ps1_backprop.part3_sgd import THRESHOLDS, check_accuracy, check_trained_network
+from gradescent.student.visible.ps1_backprop.part3_sgd import (
+    THRESHOLDS,
+    check_accuracy,
+    check_trained_network,
+    nothing_dropped,
+    with_plain_back_prop,
+)
 
 questions = Questions()
 
@@ -169,11 +175,11 @@ def _change(before: Net, after: Net) -> Changes:
     return weights | biases
 
 
-def student_net(student: Student, net: Net, cls: str = "Network", **kwargs: Any) -> Handle:
-    """The student's network of the same kinds, with the grader's parameters set."""
-    handle = student.new(cls, net.sizes, hidden=net.hidden, output=net.output, **kwargs)
+def student_net(student: Student, net: Net) -> Handle:
+    """The student's network of the same kinds, with the grader's parameters set and without the extra credit."""
+    handle = student.new("Network", net.sizes, hidden=net.hidden, output=net.output)
     _set(handle, net)
-    return handle
+    return with_plain_back_prop(student, handle)
 
 
 def _set(handle: Handle, net: Net) -> None:
@@ -446,20 +452,20 @@ for _level in range(5):
 # ── dropout ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@questions("dropout", needs=("DropoutNetwork",))
+@questions("dropout", needs=("Network",))
 def kept_neurons_are_scaled(student: Student, rng: np.random.Generator) -> None:
     """With output weights of zero the output's error does not depend on the masks, so the last dW shows them."""
     keep, sizes = float(rng.uniform(0.65, 0.85)), [3, 400, 2]
     net = random_net(rng, sizes, "sigmoid", str(rng.choice(["sigmoid", "softmax"])))
     net = Net([net.weights[0], np.zeros((2, 400))], net.biases, net.hidden, net.output)
     x, y = random_batch(rng, sizes, 1)
-    dW, db = _dropped_gradients(student_net(student, net, "DropoutNetwork", keep_prob=keep), net, x, y)
+    dW, db = _dropped_gradients(_dropout_net(student, net, keep), net, x, y)
     plain_dW, plain_db = net.gradients(x, y)
     hint = "the output layer is never dropped: masks belong to the hidden layers only"
     halves = [Suspect(plain_db[1] * np.reshape(mask, (2, 1)) / keep, hint) for mask in np.ndindex(2, 2)]
     compare(f"db[1] with keep_prob={keep:.2f} and output weights 0", db[1], plain_db[1], halves, next_step=hint)
     mask = np.any(dW[1] != 0, axis=0)
-    _demand_drops(mask, keep)
+    _demand_drops(student, mask, keep)
     suspects = [
         Suspect(
             plain_dW[1] * mask, "the kept activations are not divided by keep_prob: inverted dropout does that here"
@@ -479,14 +485,14 @@ def kept_neurons_are_scaled(student: Student, rng: np.random.Generator) -> None:
     compare(what, dW[1], plain_dW[1] * mask / keep, suspects, next_step="multiply each activation by mask / keep_prob")
 
 
-@questions("dropout", needs=("DropoutNetwork",))
+@questions("dropout", needs=("Network",))
 def gradients_follow_the_masks(student: Student, rng: np.random.Generator) -> None:
     for kinds in (("sigmoid", "softmax"), ("tanh", "sigmoid")):
         _check_one_hidden_layer(student, rng, kinds)
         _check_deep(student, rng, kinds)
 
 
-@questions("dropout", needs=("DropoutNetwork",))
+@questions("dropout", needs=("Network",))
 def masks_are_drawn_anew(student: Student, rng: np.random.Generator) -> None:
     """Every call and every example has a mask of its own, and the right fraction is kept."""
     m, keep = 8, float(rng.uniform(0.65, 0.85))
@@ -494,10 +500,10 @@ def masks_are_drawn_anew(student: Student, rng: np.random.Generator) -> None:
     # With these outputs and targets the last delta is the unit matrix: row k of the last dW shows example k's mask.
     net = Net([net.weights[0], np.zeros((m, 60))], [net.biases[0], np.zeros((m, 1))])
     x, y = rng.normal(size=(3, m)), 0.5 - 4 * np.eye(m)
-    handle = student_net(student, net, "DropoutNetwork", keep_prob=keep)
+    handle = _dropout_net(student, net, keep)
     first, second = (_dropped_gradients(handle, net, x, y)[0][1] != 0 for _ in range(2))
     if first.all():
-        _demand_drops(first, keep)
+        _demand_drops(student, first, keep)
     if np.array_equal(first, second):
         raise wrong(
             "back_prop called twice", "drops the same neurons", "the masks are drawn once, or a seed is set", ""
@@ -508,10 +514,10 @@ def masks_are_drawn_anew(student: Student, rng: np.random.Generator) -> None:
         raise wrong(f"back_prop of {m} examples", "drops the same neurons for all of them", cause)
     if len(masks) < m:
         raise wrong(f"back_prop of {m} examples", f"uses {len(masks)} different masks", "", "draw one for each example")
-    _demand_drops(np.concatenate([first, second]), keep)
+    _demand_drops(student, np.concatenate([first, second]), keep)
 
 
-@questions("dropout", needs=("DropoutNetwork",))
+@questions("dropout", needs=("Network",))
 def forward_prop_drops_nothing(student: Student, rng: np.random.Generator) -> None:
     keep = 0.5
     net, x, y = _one_at_a_time(rng, 4, 40, ("tanh", "softmax"))
@@ -527,23 +533,40 @@ def forward_prop_drops_nothing(student: Student, rng: np.random.Generator) -> No
         )
 
 
-@questions("dropout", needs=("DropoutNetwork",))
+@questions("dropout", needs=("Network",))
 def nothing_without_keep_prob(student: Student, rng: np.random.Generator) -> None:
     net, x, y = _one_at_a_time(rng, 5, 40, ("sigmoid", "sigmoid"))
     _dropping(student, net, x, y, 0.5)
-    dW, db = _dropped_gradients(student_net(student, net, "DropoutNetwork", keep_prob=None), net, x, y)
+    dW, db = _dropped_gradients(_dropout_net(student, net, None), net, x, y)
     expected_dW, expected_db = net.gradients(x, y)
-    step = "with keep_prob=None return super().back_prop(x, y)"
+    step = "with keep_prob=None every mask is 1, and no activation is scaled"
     for layer in range(2):
         compare(f"dW[{layer}] with keep_prob=None", dW[layer], expected_dW[layer], next_step=step)
         compare(f"db[{layer}] with keep_prob=None", db[layer], expected_db[layer], next_step=step)
+    _demand_no_draws(student, net, x, y)
+
+
+def _demand_no_draws(student: Student, net: Net, x: Array, y: Array) -> None:
+    """With keep_prob=None back_prop draws nothing: a network made after it from a seed is one made without it."""
+    made = []
+    for calls in (0, 0, 1):
+        handle = _dropout_net(student, net, None)
+        student.seed(1)
+        if calls:
+            handle.call("back_prop", x, y)
+        made.append(check_array("weights[0]", student.new("Network", net.sizes).get("weights")[0], (40, 5)))
+    # Parameters that do not come from np.random in the first place tell nothing.
+    if np.array_equal(made[0], made[1]) and not np.array_equal(made[0], made[2]):
+        cause = "masks are drawn although they are not used, which changes what the same seed gives to SGD_train"
+        step = "call np.random only if self.keep_prob is not None"
+        raise wrong("back_prop with keep_prob=None", "draws random numbers", cause, step)
 
 
 def _check_one_hidden_layer(student: Student, rng: np.random.Generator, kinds: tuple[str, str]) -> None:
     """A mini-batch in which each example has an input of its own: column k of dW[0] shows the mask of example k."""
     keep = float(rng.uniform(0.4, 0.8))
     net, x, y = _one_at_a_time(rng, 4, 40, kinds)
-    dW, db = _dropped_gradients(student_net(student, net, "DropoutNetwork", keep_prob=keep), net, x, y)
+    dW, db = _dropped_gradients(_dropout_net(student, net, keep), net, x, y)
     mask = _masks_of_examples(dW[0])
     if mask.all():
         cause = "the error is not masked on its way back: a dropped neuron gets no gradient"
@@ -558,7 +581,7 @@ def _check_deep(student: Student, rng: np.random.Generator, kinds: tuple[str, st
     keep, sizes = float(rng.uniform(0.5, 0.8)), [3, 10, 9, 4]
     net = random_net(rng, sizes, *kinds)
     x, y = random_batch(rng, sizes, 1)
-    handle = student_net(student, net, "DropoutNetwork", keep_prob=keep)
+    handle = _dropout_net(student, net, keep)
     for _ in range(20):
         dW, db = _dropped_gradients(handle, net, x, y)
         masks = [np.any(above != 0, axis=0).reshape(-1, 1) for above in dW[1:]]
@@ -589,15 +612,13 @@ def _compare_dropped(
             compare(f"{name}[{layer}] with {when}", got[layer], expected[kind][layer], suspects, next_step=step)
 
 
-def _demand_drops(mask: Array, keep: float) -> None:
+def _demand_drops(student: Student, mask: Array, keep: float) -> None:
     """Demand that about the fraction `keep` is kept."""
     fraction, count = float(np.mean(mask)), mask.size
     margin = SIGMAS * np.sqrt(keep * (1 - keep) / count)
     what, got = f"back_prop with keep_prob={keep:.2f}", f"keeps {fraction:.0%} of {count} hidden activations"
     if mask.all():
-        raise wrong(
-            what, "drops no neuron", "the masks are not applied", "multiply the hidden activations by mask / keep_prob"
-        )
+        raise nothing_dropped(student, what)
     if not abs(fraction - keep) <= margin:
         swapped = abs(1 - fraction - keep) <= margin
         cause = (
@@ -608,11 +629,25 @@ def _demand_drops(mask: Array, keep: float) -> None:
         raise wrong(what, got, cause, "keep each neuron with probability keep_prob")
 
 
+def _dropout_net(student: Student, net: Net, keep: float | None) -> Handle:
+    """The student's network of the same kinds with keep_prob and the grader's parameters set."""
+    handle = student.new("Network", net.sizes, hidden=net.hidden, output=net.output, keep_prob=keep)
+    _set(handle, net)
+    return handle
+
+
 def _dropping(student: Student, net: Net, x: Array, y: Array, keep: float) -> Handle:
-    """The student's network with keep_prob set, of which one example shows that it drops."""
-    handle = student_net(student, net, "DropoutNetwork", keep_prob=keep)
-    dW, _ = _dropped_gradients(handle, net, x[:, :1], y[:, :1])
-    _demand_drops(np.any(dW[-1] != 0, axis=0), keep)
+    """The student's network with keep_prob set, of which one example shows that it drops and returns gradients."""
+    handle = _dropout_net(student, net, keep)
+    dW, db = _dropped_gradients(handle, net, x[:, :1], y[:, :1])
+    _demand_drops(student, np.any(dW[-1] != 0, axis=0), keep)
+    _, db_of_another = _dropped_gradients(handle, net, x[:, :1], np.roll(y[:, :1], 1, axis=0))
+    delta = db[-1] / (np.linalg.norm(db[-1]) or 1.0)
+    outer_product = relative_error(dW[-1], delta @ (delta.T @ dW[-1])) <= TOLERANCE
+    if not outer_product or np.array_equal(db[-1], db_of_another[-1]):
+        cause = "for one example db of the output layer is its delta, and dW the product of this delta and a row"
+        step = "get the gradients with keep_prob set right first"
+        raise wrong(f"back_prop of one example with keep_prob={keep}", "returns no gradients", cause, step)
     return handle
 
 

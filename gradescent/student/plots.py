@@ -1,4 +1,7 @@
-"""The few plots that several notebooks share. Line style and marker differ as well as colour."""
+"""The few plots that several notebooks share. Line style and marker differ as well as colour.
+
+They return nothing: a value would stand as "<Axes: ...>" under the picture. `plt.gca()` finds the axes.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 STYLES = (("o", "-"), ("s", "--"), ("^", "-."), ("D", ":"), ("v", "-"))
@@ -20,7 +22,8 @@ def curves(
     title: str,
     x: Sequence[float] | None = None,
     errors: Mapping[str, Sequence[float]] | None = None,
-) -> Axes:
+    xscale: str = "linear",
+) -> None:
     """Draw one line a name over a common x axis.
 
     Args:
@@ -28,9 +31,7 @@ def curves(
         xlabel, ylabel, title: texts of the plot.
         x: common x values, 1, 2, 3 ... when None.
         errors: name of the line to the half lengths of its error bars.
-
-    Returns:
-        The axes, for further work on them.
+        xscale: "linear", or "log" where x covers more than one power of ten.
 
     Example:
         >>> plots.curves({"train": net.acc_train_array}, "epoch", "accuracy", "[2, 30, 2] on tiny_toy")
@@ -41,23 +42,19 @@ def curves(
         bars = None if errors is None else errors.get(name)
         every = max(1, len(y) // 12)
         axes.errorbar(xs, y, yerr=bars, marker=marker, linestyle=style, markevery=every, capsize=3, label=name)
-    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale)
     axes.grid(alpha=0.3)
     axes.legend()
     plt.show()
-    return axes
 
 
-def points(x: np.ndarray, y: np.ndarray, title: str) -> Axes:
+def points(x: np.ndarray, y: np.ndarray, title: str) -> None:
     """Scatter two features, a colour and a marker a class.
 
     Args:
         x: (m, 2) features.
         y: (m,) class numbers.
         title: of the plot.
-
-    Returns:
-        The axes.
     """
     _, axes = plt.subplots(figsize=(4, 4))
     for label, (marker, _) in zip(np.unique(y), STYLES, strict=False):
@@ -65,7 +62,6 @@ def points(x: np.ndarray, y: np.ndarray, title: str) -> Axes:
     axes.set(xlabel="$x_1$", ylabel="$x_2$", title=title, aspect="equal")
     axes.legend()
     plt.show()
-    return axes
 
 
 def images(x: np.ndarray, y: np.ndarray, title: str, side: int = 14, count: int = 10) -> None:
@@ -87,14 +83,11 @@ def images(x: np.ndarray, y: np.ndarray, title: str, side: int = 14, count: int 
     plt.show()
 
 
-def network(sizes: Sequence[int]) -> Axes:
+def network(sizes: Sequence[int]) -> None:
     """Draw the neurons and connections of a fully connected network, with the shape of each weight matrix.
 
     Args:
         sizes: neurons a layer, the input first.
-
-    Returns:
-        The axes.
     """
     _, axes = plt.subplots(figsize=(1.7 * len(sizes), 3))
     heights = [np.arange(n) - (n - 1) / 2 for n in sizes]
@@ -111,10 +104,9 @@ def network(sizes: Sequence[int]) -> Axes:
     axes.set(xlim=(-0.4, len(sizes) - 0.6), ylim=(-max(sizes) / 2 - 1.2, max(sizes) / 2 + 1.2))
     axes.axis("off")
     plt.show()
-    return axes
 
 
-def regions(forward: Callable[[np.ndarray], np.ndarray], x: np.ndarray, y: np.ndarray, title: str) -> Axes:
+def regions(forward: Callable[[np.ndarray], np.ndarray], x: np.ndarray, y: np.ndarray, title: str) -> None:
     """Shade the plane by the class that a network gives each place, and scatter the examples over it.
 
     Args:
@@ -122,9 +114,6 @@ def regions(forward: Callable[[np.ndarray], np.ndarray], x: np.ndarray, y: np.nd
         x: (m, 2) features.
         y: (m,) class numbers.
         title: of the plot.
-
-    Returns:
-        The axes.
     """
     _, axes = plt.subplots(figsize=(4, 4))
     side = np.linspace(-1.1, 1.1, 111) * np.abs(x).max()
@@ -138,18 +127,14 @@ def regions(forward: Callable[[np.ndarray], np.ndarray], x: np.ndarray, y: np.nd
     axes.set(xlabel="$x_1$", ylabel="$x_2$", title=title, aspect="equal")
     axes.legend(loc="upper right")
     plt.show()
-    return axes
 
 
-def mini_batches(order: Sequence[int], batch_size: int) -> Axes:
+def mini_batches(order: Sequence[int], batch_size: int) -> None:
     """Draw how the order of one epoch is cut into mini-batches.
 
     Args:
         order: indices of the training examples in the order of this epoch.
         batch_size: examples a mini-batch; the last may be shorter.
-
-    Returns:
-        The axes.
     """
     _, axes = plt.subplots(figsize=(0.62 * len(order) + 1.2, 2.1))
     for place, index in enumerate(order):
@@ -172,4 +157,3 @@ def mini_batches(order: Sequence[int], batch_size: int) -> Axes:
     axes.set(xlim=(-2.2, len(order) + 0.5 * (len(order) // batch_size) + 0.2), ylim=(-1.2, 2.5))
     axes.axis("off")
     plt.show()
-    return axes

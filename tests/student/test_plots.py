@@ -9,7 +9,6 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
 
 from gradescent import plots
 
@@ -22,7 +21,8 @@ def close():
 
 def test_curves_differ_in_marker_and_line_style():
     lines = {name: np.linspace(0, 1, 40) for name in "abcde"}
-    axes = plots.curves(lines, "epoch", "accuracy", "title", errors={"a": np.full(40, 0.1)})
+    plots.curves(lines, "epoch", "accuracy", "title", errors={"a": np.full(40, 0.1)})
+    axes = plt.gca()
     drawn = [bars[0] for bars in axes.containers]
     assert len(drawn) == 5
     assert len({(line.get_marker(), line.get_linestyle()) for line in drawn}) == 5
@@ -34,12 +34,26 @@ def test_curves_differ_in_marker_and_line_style():
 
 
 def test_curves_count_from_one_or_take_x():
-    assert plots.curves({"a": [1, 2, 3]}, "", "", "").containers[0][0].get_xdata().tolist() == [1, 2, 3]
-    assert list(plots.curves({"a": [1, 2]}, "", "", "", x=[10, 30]).containers[0][0].get_xdata()) == [10, 30]
+    plots.curves({"a": [1, 2, 3]}, "", "", "")
+    assert plt.gca().containers[0][0].get_xdata().tolist() == [1, 2, 3]
+    plots.curves({"a": [1, 2]}, "", "", "", x=[10, 30])
+    assert list(plt.gca().containers[0][0].get_xdata()) == [10, 30]
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_curves_on_a_logarithmic_axis(scale):
+    plots.curves({"a": [1, 2]}, "n", "", "", x=[2, 100], xscale=scale)
+    assert (plt.gca().get_xscale(), plt.gca().get_yscale()) == (scale, "linear")
+
+
+def test_curves_are_linear_unless_told():
+    plots.curves({"a": [1, 2]}, "n", "", "")
+    assert plt.gca().get_xscale() == "linear"
 
 
 def test_points_have_a_marker_a_class():
-    axes = plots.points(np.random.default_rng(0).normal(size=(6, 2)), np.array([0, 1, 2, 0, 1, 2]), "toy")
+    plots.points(np.random.default_rng(0).normal(size=(6, 2)), np.array([0, 1, 2, 0, 1, 2]), "toy")
+    axes = plt.gca()
     paths = {len(scatter.get_paths()[0].vertices) for scatter in axes.collections}
     assert len(axes.collections) == 3
     assert len(paths) > 1
@@ -54,9 +68,8 @@ def test_images_show_their_class(count):
 
 @pytest.mark.parametrize("sizes", [[2, 1], [3, 4, 4, 2], [1, 1]])
 def test_network_names_the_shape_of_every_weight_matrix(sizes):
-    axes = plots.network(sizes)
-    assert isinstance(axes, Axes)
-    texts = " ".join(text.get_text() for text in axes.texts)
+    plots.network(sizes)
+    texts = " ".join(text.get_text() for text in plt.gca().texts)
     for layer, (n_in, n_out) in enumerate(pairwise(sizes)):
         assert f"weights[{layer}]\n({n_out}, {n_in})" in texts
 
@@ -70,7 +83,8 @@ def test_regions_shade_what_the_network_says(classes):
         seen.append(places.shape)
         return np.vstack([places[0], -places[0], places[1] - 1])[:classes]
 
-    axes = plots.regions(forward, x, np.arange(30) % classes, "toy")
+    plots.regions(forward, x, np.arange(30) % classes, "toy")
+    axes = plt.gca()
     assert seen[0][0] == 2
     assert len(axes.get_legend().get_texts()) == classes
     assert axes.get_title() == "toy"
@@ -82,7 +96,20 @@ def test_regions_of_a_network_that_knows_one_class():
 
 @pytest.mark.parametrize(("m", "size", "last"), [(7, 3, 1), (6, 3, 3), (2, 5, 2)])
 def test_mini_batches_name_the_size_of_each(m, size, last):
-    axes = plots.mini_batches(list(range(m))[::-1], size)
-    steps = [text.get_text() for text in axes.texts if text.get_text().startswith("step")]
+    plots.mini_batches(list(range(m))[::-1], size)
+    steps = [text.get_text() for text in plt.gca().texts if text.get_text().startswith("step")]
     assert len(steps) == -(-m // size)
     assert steps[-1] == f"step {len(steps)}\nm = {last}"
+
+
+def test_nothing_comes_back_that_a_notebook_would_show():
+    x, y = np.random.default_rng(0).normal(size=(4, 2)), np.array([0, 1, 0, 1])
+    shown = [
+        plots.curves({"a": [1, 2]}, "", "", ""),
+        plots.points(x, y, ""),
+        plots.images(np.zeros((2, 196)), y, "", count=2),
+        plots.network([2, 1]),
+        plots.regions(lambda places: places, x, y, ""),
+        plots.mini_batches([1, 0], 1),
+    ]
+    assert shown == [None] * 6

@@ -11,6 +11,9 @@ BATCHES = "for start in range(0, len(train), batch_size):"
 EMPTY = "self.acc_train_array, self.acc_test_array = [], []"
 TRAIN_ACCURACY = "self.acc_train_array.append(self.evaluate(train))"
 TEST_ACCURACY = "self.acc_test_array.append(self.evaluate(test))"
+NO_MASK = "if self.keep_prob is None:"
+LISTS = "zs, masks, activations = [], [], [x]"
+INSTALL = "Network.back_prop = dropout_back_prop"
 MASK = "masks.append((np.random.rand(*zs[-1].shape) < self.keep_prob) / self.keep_prob)"
 
 
@@ -160,7 +163,7 @@ WRONG_SGD = [
             "    return [0 * W for W in self.weights], [0 * b for b in self.biases]\n\n\n"
             "Network.SGD_train, Network.back_prop = SGD_train, back_prop"
         },
-        scores={"sgd_train": 0.0, "history": 0.0, "dropout": 4.0},
+        scores={"sgd_train": 0.0, "history": 0.0},
         says={"sgd_train": "get back_prop right"},
         leave=(*LONG, "train_toy"),
     ),
@@ -289,13 +292,18 @@ WRONG_DROPOUT = [
         "dropout_on_the_output",
         2.0,
         "output layer is never dropped",
-        ("dW_list, db_list = [], []", "delta = delta * masks[-1]\n        dW_list, db_list = [], []"),
+        (
+            "    dW_list, db_list = [], []",
+            "    if self.keep_prob is not None:\n"
+            "        delta = delta * (np.random.rand(*delta.shape) < self.keep_prob) / self.keep_prob\n"
+            "    dW_list, db_list = [], []",
+        ),
     ),
     wrong_dropout(
         "dropout_on_the_input",
         3.0,
         "input",
-        ("[], [], [x]", "[], [], [x * (np.random.rand(*x.shape) < self.keep_prob) / self.keep_prob]"),
+        (LISTS, f"p = self.keep_prob\n    if p:\n        x = x * (np.random.rand(*x.shape) < p) / p\n    {LISTS}"),
     ),
     wrong_dropout("dropout_not_on_the_way_back", 4.0, "on its way back", ("delta = masks[layer - 1] * ", "delta = ")),
     wrong_dropout(
@@ -303,8 +311,12 @@ WRONG_DROPOUT = [
         4.0,
         "every neuron",
         (
-            "        return dW_list, db_list",
-            "        return dW_list, db_list\n\n    def forward_prop(self, a):\n        for W, b in zip(self.weights[:-1], self.biases[:-1]):\n            a = sigmoid(W @ a + b) * (np.random.rand(len(W), a.shape[1]) < (self.keep_prob or 1))\n        return sigmoid(self.weights[-1] @ a + self.biases[-1])",
+            INSTALL,
+            "def forward_prop(self, a):\n"
+            "    for W, b in zip(self.weights[:-1], self.biases[:-1]):\n"
+            "        a = sigmoid(W @ a + b) * (np.random.rand(len(W), a.shape[1]) < (self.keep_prob or 1))\n"
+            "    return sigmoid(self.weights[-1] @ a + self.biases[-1])\n\n\n"
+            "Network.back_prop, Network.forward_prop = dropout_back_prop, forward_prop",
         ),
     ),
     wrong_dropout(
@@ -312,12 +324,76 @@ WRONG_DROPOUT = [
         4.0,
         "scaled by keep_prob",
         (
-            "        return dW_list, db_list",
-            "        return dW_list, db_list\n\n    def forward_prop(self, a):\n        p = self.keep_prob or 1\n        for W, b in zip(self.weights[:-1], self.biases[:-1]):\n            a = {'sigmoid': sigmoid, 'relu': relu, 'tanh': tanh}[self.hidden](W @ a + b) * p\n        z = self.weights[-1] @ a + self.biases[-1]\n        return softmax(z) if self.output == 'softmax' else sigmoid(z)",
+            INSTALL,
+            "def forward_prop(self, a):\n"
+            "    p = self.keep_prob or 1\n"
+            "    for W, b in zip(self.weights[:-1], self.biases[:-1]):\n"
+            "        a = {'sigmoid': sigmoid, 'relu': relu, 'tanh': tanh}[self.hidden](W @ a + b) * p\n"
+            "    z = self.weights[-1] @ a + self.biases[-1]\n"
+            "    return softmax(z) if self.output == 'softmax' else sigmoid(z)\n\n\n"
+            "Network.back_prop, Network.forward_prop = dropout_back_prop, forward_prop",
         ),
     ),
-    wrong_dropout("dropout_never", 0.0, "drops no neuron", ("if self.keep_prob is None:", "if True:")),
-    wrong_dropout("dropout_without_none", 4.0, "NoneType", ("if self.keep_prob is None:", "if False:")),
+    wrong_dropout("dropout_never", 0.0, "masks are not applied", (NO_MASK, "if True:")),
+    wrong_dropout("dropout_without_none", 4.0, "NoneType", (NO_MASK, "if False:")),
+    wrong_dropout(
+        "dropout_draws_without_keep_prob",
+        4.0,
+        "although they are not used",
+        (NO_MASK, f"np.random.rand(*zs[-1].shape)\n        {NO_MASK}"),
+    ),
+    wrong_dropout("dropout_not_made_the_method", 0.0, "is missing at its end", (INSTALL, "pass")),
+    wrong_dropout("dropout_raises", 0.0, "name 'mask' is not defined", (LISTS, f"mask\n    {LISTS}")),
+    wrong_dropout(
+        "dropout_of_mean_gradients",
+        3.0,
+        "0.25 times",
+        ("return dW_list, db_list", "return [g / x.shape[1] for g in dW_list], [g / x.shape[1] for g in db_list]"),
+    ),
+    Variant(
+        "dropout_left_as_it_was",
+        cells={
+            "dropout": "def dropout_back_prop(self, x, y):\n"
+            "    # YOUR CODE HERE\n"
+            "    raise NotImplementedError('dropout')\n\n\n"
+            "# YOUR CODE HERE\n"
+            "raise NotImplementedError('dropout')"
+        },
+        scores={"dropout": 0.0},
+        says={"dropout": "not attempted yet"},
+        leave=(*LONG, "train_toy"),
+    ),
+    Variant(
+        "dropout_hard_coded",
+        cells={
+            "dropout": "def dropout_back_prop(self, x, y):\n"
+            "    return [np.eye(*W.shape) for W in self.weights], [np.zeros(b.shape) for b in self.biases]\n\n\n"
+            f"{INSTALL}"
+        },
+        scores={"dropout": 0.0},
+        says={"dropout": "output layer is never dropped"},
+        leave=(*LONG, "train_toy"),
+    ),
+    Variant(
+        "dropout_random_numbers",
+        cells={
+            "dropout": "def dropout_back_prop(self, x, y):\n"
+            "    p = self.keep_prob or 1\n"
+            "    dW_list = [np.random.randn(*W.shape) * (np.random.rand(W.shape[1]) < p) for W in self.weights]\n"
+            "    return dW_list, [np.random.randn(*b.shape) for b in self.biases]\n\n\n"
+            f"{INSTALL}"
+        },
+        scores={"dropout": 0.0},
+        says={"dropout": "output weights 0"},
+        leave=(*LONG, "train_toy"),
+    ),
+    Variant(
+        "plain_back_prop_as_dropout",
+        edits={"dropout": [(LISTS, f"return plain_back_prop(self, x, y)\n    {LISTS}")]},
+        scores={"dropout": 0.0},
+        says={"dropout": "masks are not applied"},
+        leave=(*LONG, "train_toy"),
+    ),
 ]
 
 RIGHT = [
@@ -378,15 +454,38 @@ RIGHT = [
     dropout(
         "masks_drawn_first",
         (
-            "zs, masks, activations = [], [], [x]",
-            "zs, activations, m = [], [x], x.shape[1]\n        masks = [np.where(np.random.uniform(size=(n, m)) < self.keep_prob, 1 / self.keep_prob, 0.0) for n in self.sizes[1:]]",
+            LISTS,
+            "zs, activations, m, p = [], [x], x.shape[1], self.keep_prob\n"
+            "    masks = [np.ones((n, m)) for n in self.sizes[1:-1]]\n"
+            "    if p:\n"
+            "        masks = [np.where(np.random.uniform(size=(n, m)) < p, 1 / p, 0.0) for n in self.sizes[1:-1]]",
         ),
-        (
-            f"            {MASK}\n            activations.append(masks[-1] *",
-            "            activations.append(masks[len(zs) - 1] *",
-        ),
+        (f"        {NO_MASK}\n            masks.append(1.0)\n        else:\n            {MASK}\n", ""),
+        ("activations.append(masks[-1] *", "activations.append(masks[len(zs) - 1] *"),
     ),
-    # Mistakes of part 2 that cost nothing here, and the points of dropout that rest on them.
+    dropout("plain_back_prop_called", (LISTS, f"{NO_MASK}\n        return plain_back_prop(self, x, y)\n    {LISTS}")),
+    Variant(
+        "dropout_in_the_class_itself",
+        edits={
+            "network": [
+                (
+                    "activations.append(activation(zs[-1]))",
+                    "a = activation(zs[-1])\n"
+                    "            if self.keep_prob and len(zs) < len(self.weights):\n"
+                    "                a *= (np.random.random(a.shape) < self.keep_prob) / self.keep_prob\n"
+                    "            activations.append(a)",
+                ),
+                ("zs, activations = [], [x]", "p, zs, activations = self.keep_prob or 1, [], [x]"),
+                (
+                    "* derivative(zs[layer - 1])",
+                    "* derivative(zs[layer - 1]) * (1 if p == 1 else (activations[layer] != 0) / p)",
+                ),
+            ]
+        },
+        cells={"dropout": "# Network.back_prop above does it already."},
+        leave=(*LONG, "train_toy"),
+    ),
+    # Mistakes of part 2 that cost nothing here.
     Variant(
         "mean_gradients_and_no_division",
         edits={
@@ -398,7 +497,6 @@ RIGHT = [
             ],
             "SGD_train": [("m = len(batch)", "m = 1")],
         },
-        scores={"dropout": 4.0},
         leave=(*LONG, "train_toy"),
     ),
     Variant(
@@ -412,7 +510,6 @@ RIGHT = [
                 ),
             ]
         },
-        scores={"dropout": 4.0},
         leave=(*LONG, "train_toy"),
     ),
 ]

@@ -16,7 +16,7 @@ from gradescent.student.compare import (
     relative_error,
     wrong,
 )
-from gradescent.student.judging import Handle, Questions, Student
+from gradescent.student.judging import Handle, NotAttempted, Questions, Stop, Student
 
 questions = Questions()
 
@@ -73,11 +73,11 @@ def an_epoch_is_its_mini_batches(student: Student, rng: np.random.Generator) -> 
     weights, biases = [rng.normal(size=(3, 2)), rng.normal(size=(2, 3))], [rng.normal(size=(n, 1)) for n in (3, 2)]
     train = [(rng.normal(size=(2, 1)), np.eye(2)[:, [i % 2]]) for i in range(5)]
     student.seed(1)
-    together = _filled(student, [2, 3, 2], weights, biases)
+    together = with_plain_back_prop(student, _filled(student, [2, 3, 2], weights, biases))
     student.seed(1)
     _train(together, train, 2, 2.0, lam=0.01, batch_size=2)
     check_unmodified("SGD_train", student.modified, ("train",))
-    apart = _filled(student, [2, 3, 2], weights, biases)
+    apart = with_plain_back_prop(student, _filled(student, [2, 3, 2], weights, biases))
     random = np.random.RandomState(1)
     for order in (random.permutation(5), random.permutation(5)):
         for start in (0, 2, 4):
@@ -202,17 +202,17 @@ def _why_low(answers: np.ndarray, labels: np.ndarray, accuracy: float) -> str:
 # ── dropout ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@questions("dropout", needs=("DropoutNetwork",))
+@questions("dropout", needs=("Network",))
 def drops_and_scales(student: Student, rng: np.random.Generator) -> None:
     weights = [rng.normal(size=(200, 2)), np.zeros((1, 200))]
-    net = _filled(
-        student, [2, 200, 1], weights, [np.zeros((200, 1)), np.zeros((1, 1))], "DropoutNetwork", keep_prob=0.8
-    )
+    net = _filled(student, [2, 200, 1], weights, [np.zeros((200, 1)), np.zeros((1, 1))], keep_prob=0.8)
     # For x = 0 all hidden activations are 1/2, and the last delta is (1/2 + 7.5)·(1/4) = 2: each kept entry of dW[1]
     # is 2·(1/2)/0.8 = 1.25.
     dW, _ = _gradients(net, np.zeros((2, 1)), np.full((1, 1), -7.5))
     last = check_array("dW[1] with keep_prob=0.8", dW[1], (1, 200))
     kept = last != 0
+    if kept.all():
+        raise nothing_dropped(student, "back_prop with keep_prob=0.8")
     if not 130 <= kept.sum() <= 190:
         got = f"keeps {kept.sum()} of 200 neurons"
         raise wrong("back_prop with keep_prob=0.8", got, "", "keep where np.random.rand(...) < keep_prob")
@@ -220,9 +220,9 @@ def drops_and_scales(student: Student, rng: np.random.Generator) -> None:
     compare("the entries of dW[1] of kept neurons, by hand", last[kept], np.full(kept.sum(), 1.25), next_step=step)
 
 
-@questions("dropout", needs=("DropoutNetwork",))
+@questions("dropout", needs=("Network",))
 def masks_differ(student: Student, rng: np.random.Generator) -> None:
-    net = student.new("DropoutNetwork", [3, 50, 2], keep_prob=0.5)
+    net = student.new("Network", [3, 50, 2], keep_prob=0.5)
     x, y = np.eye(3), np.zeros((2, 3))
     first, second = (check_array("dW[0]", _gradients(net, x, y)[0][0], (50, 3)) for _ in range(2))
     if np.array_equal(first != 0, second != 0):
@@ -234,18 +234,29 @@ def masks_differ(student: Student, rng: np.random.Generator) -> None:
         raise wrong("back_prop of three examples", "drops the same neurons for all", "draw a mask for each example")
 
 
-@questions("dropout", needs=("DropoutNetwork",))
+@questions("dropout", needs=("Network",))
 def forward_prop_is_steady(student: Student, rng: np.random.Generator) -> None:
     weights, biases = [rng.normal(size=(20, 3)), rng.normal(size=(2, 20))], [rng.normal(size=(n, 1)) for n in (20, 2)]
     x, y = rng.normal(size=(3, 4)), np.eye(2)[:, [0, 1, 1, 0]]
-    dropping = _filled(student, [3, 20, 2], weights, biases, "DropoutNetwork", keep_prob=0.5)
-    plain = _filled(student, [3, 20, 2], weights, biases, "DropoutNetwork", keep_prob=None)
+    dropping = _filled(student, [3, 20, 2], weights, biases, keep_prob=0.5)
+    plain = _filled(student, [3, 20, 2], weights, biases, keep_prob=None)
     step = "forward_prop uses every neuron: neither masks nor factors"
     got = dropping.call("forward_prop", x)
     compare("forward_prop with keep_prob=0.5 and without", got, plain.call("forward_prop", x), next_step=step)
     first, second = (_gradients(plain, x, y)[0] for _ in range(2))
-    step = "with keep_prob=None return super().back_prop(x, y)"
+    step = "with keep_prob=None nothing is random: every mask is 1"
     compare("dW[0] of a second call with keep_prob=None", second[0], first[0], next_step=step)
+
+
+def nothing_dropped(student: Student, what: str) -> Stop:
+    """What to say of a back_prop that drops nothing: it is still that of part 2, or its masks are not applied."""
+    if student.read("Network").get("back_prop").get("__name__") == "dropout_back_prop":
+        step = "multiply the hidden activations by mask / keep_prob"
+        return wrong(what, "drops no neuron", "the masks are not applied", step)
+    return NotAttempted(
+        f"{what}: drops no neuron. Likely: the cell 'dropout' is not attempted yet, or Network.back_prop = "
+        "dropout_back_prop is missing at its end. Next: replace both raise lines by your own code."
+    )
 
 
 def _gradients(net: Handle, x: np.ndarray, y: np.ndarray) -> tuple[list[Any], list[Any]]:
@@ -254,15 +265,22 @@ def _gradients(net: Handle, x: np.ndarray, y: np.ndarray) -> tuple[list[Any], li
 
 
 def _one_neuron(student: Student, weight: float, bias: float = 0.0) -> Handle:
-    return _filled(student, [1, 1], [np.full((1, 1), weight)], [np.full((1, 1), bias)])
+    net = _filled(student, [1, 1], [np.full((1, 1), weight)], [np.full((1, 1), bias)])
+    return with_plain_back_prop(student, net)
 
 
-def _filled(
-    student: Student, sizes: list[int], weights: list[Any], biases: list[Any], cls: str = "Network", **kwargs: Any
-) -> Handle:
-    net = student.new(cls, sizes, **kwargs)
+def _filled(student: Student, sizes: list[int], weights: list[Any], biases: list[Any], **kwargs: Any) -> Handle:
+    net = student.new("Network", sizes, **kwargs)
     net.set("weights", weights)
     net.set("biases", biases)
+    return net
+
+
+def with_plain_back_prop(student: Student, net: Handle) -> Handle:
+    """The network with the back_prop that it had before the extra credit: a mistake there costs nothing elsewhere."""
+    plain: Any = student.read("plain_back_prop") if student.has("plain_back_prop") else None
+    if getattr(plain, "type_name", "") == "function":
+        net.set("back_prop", plain.call("__get__", net))
     return net
 
 
@@ -284,4 +302,5 @@ def _flat(net: Handle) -> np.ndarray:
 def _small_problem(student: Student, rng: np.random.Generator) -> tuple[Handle, list, list]:
     student.seed(5)
     examples = [(rng.normal(size=(2, 1)), np.eye(2)[:, [int(i % 2)]]) for i in range(24)]
-    return student.new("Network", [2, 4, 2]), examples[:14], examples[14:]
+    net = with_plain_back_prop(student, student.new("Network", [2, 4, 2]))
+    return net, examples[:14], examples[14:]

@@ -12,7 +12,7 @@ help:
 	@echo "make build   make the notebooks from the text in source/"
 	@echo "make lint    formatting, lint and types (what pre-commit runs)"
 	@echo "make bench   measure: training and grading, side by side"
-	@echo "make clean   remove the environment and everything that was graded"
+	@echo "make clean   remove the environment; what was handed in and graded stays"
 
 setup: $(INSTALLED)
 
@@ -48,4 +48,4 @@ bench: setup
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv autograded/* feedback/* submitted/* gradebook.db* .gradescent
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

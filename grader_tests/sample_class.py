@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -277,9 +278,13 @@ def write(course: Course, submitted: Path) -> list[str]:
     for student, make in absent.items():
         folder = submitted / student / ASSIGNMENT
         notebooks = make(bench)
-        folder.mkdir(parents=True)
+        unfinished = submitted / f".{student}"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
         for part, notebook in notebooks.items():
-            nbformat.write(notebook, folder / f"{part}.ipynb")
+            nbformat.write(notebook, unfinished / f"{part}.ipynb")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.rename(folder)
     return list(absent)
 
 

@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"gradescent: {error}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
-        print("gradescent: interrupted. What was graded is kept; the same command goes on from there.", file=sys.stderr)
+        print("gradescent: interrupted. What is done is kept; the same command goes on from there.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return FAILED
@@ -132,6 +132,7 @@ def _build(options: argparse.Namespace) -> int:
 
 def _grade(options: argparse.Namespace) -> int:
     from gradescent.grading import sandbox
+    from gradescent.grading.wire import clean
     from gradescent.report.table import class_table
 
     course = load_course()
@@ -150,14 +151,14 @@ def _grade(options: argparse.Namespace) -> int:
             raise
         problem = str(error)
     console.print(class_table(results, f"{assignment.name}: {assignment.title}"))
-    if options.json:
-        _write_json(options.json, results)
     _say_where(console, course)
+    if options.json:
+        problem = _write_json(options.json, results) or problem
     problems = [f"{result.student}: {text}" for result in results for text in result.problems] + (
         [problem] if problem else []
     )
     for text in problems:
-        console.print(f"! {text}", style="bold red", markup=False, highlight=False)
+        console.print(f"! {clean(text)}", style="bold red", markup=False, highlight=False)
     return NEEDS_A_PERSON if problems else DONE
 
 
@@ -175,32 +176,44 @@ def _graded(course: Course, options: argparse.Namespace, console: Console) -> It
 
     from gradescent.grading.engine import grade_class
     from gradescent.grading.intake import submissions
+    from gradescent.grading.wire import clean
 
     assignment = course.assignment(options.assignment)
     submitted = options.submitted or course.submitted
     total = len(submissions(submitted, assignment.name))
-    columns = (TextColumn("{task.description:42.42}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:42.42}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("starting", total=total)
 
         def report(student: str, what: str) -> None:
-            progress.update(bar, description=f"{student}: {what}")
+            progress.update(bar, description=clean(f"{student}: {what}"))
 
         results = grade_class(course, assignment, submitted, options.workers, options.force, report)
         for number, result in enumerate(results, start=1):
             progress.advance(bar)
             if not console.is_terminal:
-                console.print(
-                    f"[{number}/{total}] {result.student}: {result.score:g} points", markup=False, highlight=False
-                )
+                text = clean(f"[{number}/{total}] {result.student}: {result.score:g} points")
+                console.print(text, markup=False, highlight=False)
             yield result
 
 
-def _write_json(file: Path, results: list[StudentResult]) -> None:
+def _write_json(file: Path, results: list[StudentResult]) -> str:
+    """Write the list of results, and return what went wrong, empty when nothing did."""
     from gradescent.grading.record import write_durably
 
     rows = [row for result in sorted(results, key=lambda result: result.student) for row in result.to_rows()]
-    write_durably(file, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    try:
+        write_durably(file, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        return (
+            f"{file}: cannot be written ({error.strerror}). Remedy: name another file; nothing is graded again for it"
+        )
+    return ""
 
 
 def _say_where(console: Console, course: Course) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -13,6 +15,8 @@ else:
     import tomli as tomllib
 
 FILE = "course.toml"
+LEAST = {"memory_mb": 100}  # below that Python and NumPy do not start
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class CourseError(Exception):
@@ -26,6 +30,7 @@ class Limits:
     Attributes:
         cell_seconds: CPU seconds of one cell.
         call_seconds: CPU seconds of one call by a hidden test.
+        submission_seconds: wall clock of one notebook, whatever it does.
         wall_factor: wall clock allowed, in multiples of the CPU seconds.
         memory_mb: data memory of the student's process, MiB.
         notebook_mb: size of a notebook that is opened, MiB.
@@ -33,6 +38,7 @@ class Limits:
 
     cell_seconds: float = 20
     call_seconds: float = 20
+    submission_seconds: float = 3600
     wall_factor: float = 10
     memory_mb: float = 2048
     notebook_mb: float = 20
@@ -144,7 +150,7 @@ def load_course(root: Path | None = None) -> Course:
     listed = _table(file, "assignments", content.get("assignments", {}))
     assignments = {name: _assignment(file, name, entry, limits) for name, entry in listed.items()}
     repository = _text(file, "course.repository", course.get("repository", ""))
-    if repository.count("/") != 1:
+    if not REPOSITORY.fullmatch(repository):
         raise CourseError(f"{file}: course.repository must be 'owner/name', got {repository!r}")
     return Course(
         root,
@@ -168,8 +174,10 @@ def _assignment(file: Path, name: str, entry: Any, limits: Limits) -> Assignment
 def _limits(file: Path, place: str, entry: Any, base: Limits) -> Limits:
     _known(file, place, _table(file, place, entry), {item.name for item in fields(Limits)})
     for key, value in entry.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise CourseError(f"{file}: {place}.{key} must be a number above 0, got {value!r}")
+        least = LEAST.get(key, 0)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or not value > least:
+            raise CourseError(f"{file}: {place}.{key} must be a number above {least}, got {value!r}")
     return replace(base, **entry)
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from gradescent.grading import sandbox
-from gradescent.grading.remote import Link, RemoteStudent
+from gradescent.grading.remote import Link, MachineFault, RemoteStudent
 from gradescent.student.direct import DirectStudent
 from gradescent.student.judging import CodeError, Died, MemoryLimit, Missing, NotAttempted, Student, TimeLimit, Wrong
 
@@ -133,7 +134,7 @@ def test_names(student: Student) -> None:
 
 
 def test_outcomes(student: Student) -> None:
-    with pytest.raises(NotAttempted, match="stub still raises NotImplementedError"):
+    with pytest.raises(NotAttempted, match="the cell 'stub' still raises NotImplementedError"):
         student.call("stub", 1)
     with pytest.raises(CodeError, match=r"broken\(array\(\[1\.\]\)\) raised IndexError"):
         student.call("broken", np.ones(1))
@@ -198,6 +199,18 @@ def test_the_end_of_the_process_is_noticed(tmp_path: Path) -> None:
     link.child.stop()
 
 
+def test_a_process_that_hangs_up_and_lives_on_is_not_waited_for(tmp_path: Path) -> None:
+    link = linked(tmp_path, "import os, time\ndef hang_up():\n    os.closerange(3, 60)\n    time.sleep(1000)")
+    with pytest.raises(Died, match="closed its connection"):
+        RemoteStudent(link, 5).call("hang_up")
+    link.child.stop()
+
+
+def test_a_process_that_does_not_start_is_the_machines_fault(tmp_path: Path) -> None:
+    with pytest.raises(MachineFault, match="did not start"):
+        Link(sandbox.start(tmp_path, 1), wall_factor=5)
+
+
 FORGERIES = {
     "garbage": "channel.send(b'\\xff' * 100)",
     "huge": "channel.send(struct.pack('>I', 2**31))",
@@ -241,7 +254,7 @@ def facts():
     found = {"environment": str(dict(os.environ))}
     if os.access("/proc/1/environ", os.R_OK):
         found["environment"] += open("/proc/1/environ").read()
-    found["root"] = " ".join(os.listdir("/"))
+    found["course"] = os.path.exists("COURSE/course.toml")
     found["package"] = " ".join(sorted(os.listdir("/opt/gradescent/gradescent")))
     found["processes"] = len([p for p in os.listdir("/proc") if p.isdigit()])
     try:
@@ -249,10 +262,8 @@ def facts():
         found["tests"] = "imported"
     except ImportError:
         found["tests"] = "not found"
-    try:
-        socket.create_connection(("127.0.0.1", 1), timeout=1)
-    except OSError as error:
-        found["network"] = type(error).__name__
+    found["routes"] = len(open("/proc/net/route").read().splitlines()) - 1
+    found["interfaces"] = [name for _, name in socket.if_nameindex()]
     writable = []
     for folder in ("/", "/usr", "/data", "/opt/gradescent", "/dev", "/home/student"):
         try:
@@ -263,12 +274,14 @@ def facts():
     found["writable"] = writable
     return found
 """
-    link = linked(tmp_path, code)
+    link = linked(tmp_path, code.replace("COURSE", str(ROOT)))
     facts = RemoteStudent(link, 5).call("facts")
     link.child.stop()
     assert "token" not in facts["environment"]
-    assert str(tmp_path.parent).strip("/").split("/")[0] not in facts["root"].split() or tmp_path.parts[1] == "tmp"
+    assert not facts["course"]
     assert facts["package"] == "__init__.py grading student"
     assert facts["processes"] <= 3
     assert facts["tests"] == "not found"
+    assert facts["routes"] == 0
+    assert facts["interfaces"] == ["lo"]
     assert facts["writable"] == ["/home/student"]

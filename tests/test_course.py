@@ -19,9 +19,9 @@ def test_the_courses_own_file() -> None:
 
 
 def test_an_assignments_limits_stand_over_the_courses(tmp_path: Path) -> None:
-    (tmp_path / "course.toml").write_text(GOOD + "limits = { memory_mb = 99 }\n")
+    (tmp_path / "course.toml").write_text(GOOD + "limits = { memory_mb = 999 }\n")
     limits = load_course(tmp_path).assignment("ps").limits
-    assert (limits.cell_seconds, limits.memory_mb) == (5, 99)
+    assert (limits.cell_seconds, limits.memory_mb) == (5, 999)
 
 
 def test_the_root_is_found_from_below(tmp_path: Path) -> None:
@@ -40,6 +40,9 @@ def test_the_root_is_found_from_below(tmp_path: Path) -> None:
         (("cell_seconds = 5", "cell_seconds = -1"), "limits.cell_seconds must be a number above 0"),
         (("cell_seconds = 5", 'cell_seconds = "5"'), "limits.cell_seconds must be a number above 0"),
         (("cell_seconds = 5", "cell_seconds = nan"), "limits.cell_seconds must be a number above 0"),
+        (("cell_seconds = 5", "memory_mb = inf"), "limits.memory_mb must be a number above 100"),
+        (("cell_seconds = 5", "memory_mb = 0.5"), "limits.memory_mb must be a number above 100"),
+        (('"owner/name"', '"a b/c?d"'), "must be 'owner/name'"),
         (("cell_seconds", "cel_seconds"), "[limits] cannot hold 'cel_seconds'"),
         (("[limits]", "[limit]"), "the file cannot hold 'limit'"),
         (('title = "T"', 'titel = "T"'), "[assignments.ps] cannot hold 'titel'"),

@@ -22,7 +22,8 @@ from nbgrader.api import Gradebook
 from grader_tests.variants import Variant
 from gradescent.cli import DONE, NEEDS_A_PERSON, USAGE, main
 from gradescent.course import Course
-from gradescent.grading import gradebook
+from gradescent.grading import gradebook, sandbox
+from gradescent.grading.record import StudentResult
 
 FULL = {"network": 4.0, "forward_prop": 8.0, "back_prop": 18.0, "evaluate": 5.0}
 
@@ -345,7 +346,7 @@ def test_a_persons_grades_and_comments_survive_a_regrade(course: Course, hand_in
         given.needs_manual_grade = False
         book.find_grade("network", NETWORK, ASSIGNMENT, "ada").extra_credit = 1.0
         book.db.commit()
-    grade("--force")
+    assert grade("--force")[0] == DONE
     with gradebook.opened(course) as book:
         given = book.find_grade("evaluate", NETWORK, ASSIGNMENT, "ada")
         assert (given.manual_score, given.auto_score, given.needs_manual_grade) == (4.5, 5.0, False)
@@ -388,3 +389,146 @@ def test_a_syntax_error_is_shown_with_its_line(course: Course, hand_in: Callable
     assert results["fatima"]["evaluate"]["outcome"] == "error in your code"
     assert "SyntaxError: '[' was never closed" in results["fatima"]["evaluate"]["message"]
     assert "hits = [" in results["fatima"]["evaluate"]["message"]
+
+
+def test_a_fault_of_the_machine_leaves_earlier_grades_alone(
+    course: Course, hand_in: Callable, grade: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in("ada")
+    grade()
+    record = (course.autograded / "ada" / ASSIGNMENT / "result.json").read_bytes()
+    walls = sandbox._walls
+    monkeypatch.setattr(sandbox, "_walls", lambda data: ["--no-such-option", *walls(data)])
+    monkeypatch.setattr(sandbox, "bubblewrap", lambda: shutil.which("bwrap") or "/bin/false")
+    code, results, printed = grade("--force")
+    assert code == NEEDS_A_PERSON
+    assert {question["score"] for question in results["ada"].values()} == {None}
+    assert "did not start" in printed
+    assert (course.autograded / "ada" / ASSIGNMENT / "result.json").read_bytes() == record
+    with gradebook.opened(course) as book:
+        assert book.find_submission(ASSIGNMENT, "ada").score == 35.0
+
+
+def _text_metadata(content: dict) -> None:
+    content["metadata"] = "x"
+
+
+def _list_metadata(content: dict) -> None:
+    content["metadata"] = []
+    content["cells"][0]["metadata"] = 3
+
+
+def _odd_ids(content: dict) -> None:
+    for cell, odd in zip(content["cells"], (["a"], 5, "x" * 500, "a b", None), strict=False):
+        cell["id"] = odd
+
+
+def _surrogates(content: dict) -> None:
+    content["cells"].append({"cell_type": "code", "metadata": {}, "source": "x = '\ud800'", "outputs": []})
+
+
+def _odd_own_metadata(content: dict) -> None:
+    content["metadata"]["gradescent"] = {"assignment": ["a"], "part": {"b": 1}}
+
+
+@pytest.mark.parametrize("damage", [_text_metadata, _list_metadata, _odd_ids, _surrogates, _odd_own_metadata])
+def test_odd_content_costs_nothing(
+    course: Course, hand_in: Callable, grade: Callable, damage: Callable[[dict], None]
+) -> None:
+    content = json.loads(nbformat.writes(network_notebook(course)))
+    damage(content)
+    hand_in("odd", json.dumps(content))
+    code, results, _ = grade()
+    assert code == DONE
+    assert scores(results["odd"]) == FULL
+
+
+def test_a_notebook_without_name_or_metadata_is_recognised(course: Course, hand_in: Callable, grade: Callable) -> None:
+    notebook = network_notebook(course)
+    notebook.metadata.clear()
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata.clear()
+        cell["id"] = f"n{number}"
+    hand_in("ada", notebook, "homework.ipynb")
+    code, results, _ = grade()
+    assert code == DONE
+    assert scores(results["ada"]) == FULL
+
+
+def test_a_notebook_that_nobody_recognises_needs_a_person(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("ada", nbformat.v4.new_notebook(cells=[new_code_cell("1 + 1")]), "scratch.ipynb")
+    code, results, _ = grade()
+    assert code == NEEDS_A_PERSON
+    assert "scratch.ipynb: cannot tell which part it is" in results["ada"]["network"]["message"]
+
+
+def test_a_linked_folder_is_not_followed_and_not_forgotten(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("ada")
+    (course.submitted / "eve").symlink_to(course.submitted / "ada")
+    code, results, _ = grade()
+    assert code == NEEDS_A_PERSON
+    assert scores(results["ada"]) == FULL
+    assert "is a link" in results["eve"]["network"]["message"]
+
+
+def test_time_that_is_slept_away_is_limited_too(course: Course, hand_in: Callable, grade: Callable) -> None:
+    _limits(course, "submission_seconds = 6")
+    hand_in("siesta", evaluate_is(course, "import time\n    time.sleep(1000)"))
+    _, results, _ = grade()
+    assert results["siesta"]["evaluate"]["outcome"] == "time limit"
+    assert results["siesta"]["back_prop"]["score"] == 18.0
+
+
+def test_rich_outputs_and_floods_do_not_end_the_process(course: Course, hand_in: Callable, grade: Callable) -> None:
+    notebook = network_notebook(course)
+    rich = (
+        "class Picture:\n    def _repr_png_(self):\n        return b'\\x89PNG'\n"
+        "    def _repr_json_(self):\n        return {'a': object()}\nPicture()"
+    )
+    notebook.cells.append(new_code_cell(rich))
+    notebook.cells.append(new_code_cell("print('x' * 40_000_000)\nfor _ in range(5000):\n    display(1)"))
+    hand_in("flood", notebook)
+    code, results, _ = grade()
+    assert code == DONE
+    assert scores(results["flood"]) == FULL
+    written = course.autograded / "flood" / ASSIGNMENT / f"{NETWORK}.ipynb"
+    assert written.stat().st_size < 2_000_000
+    cells = nbformat.read(written, 4).cells
+    assert cells[-2].outputs[0].data["image/png"] == "iVBORw=="
+
+
+def test_a_person_looks_again_when_a_graded_answer_has_changed(
+    course: Course, hand_in: Callable, grade: Callable
+) -> None:
+    hand_in("ada")
+    grade()
+    results = StudentResult.from_dict(json.loads((course.autograded / "ada" / ASSIGNMENT / "result.json").read_text()))
+    question = results.parts[0].results[0]
+    question.score, question.answer = None, "after"
+    with gradebook.opened(course) as book:
+        gradebook.enter_result(book, results, {})
+        grade_of = book.find_grade("network", NETWORK, ASSIGNMENT, "ada")
+        grade_of.manual_score, grade_of.needs_manual_grade = 3.0, False
+        gradebook.enter_result(book, results, {})
+        assert not book.find_grade("network", NETWORK, ASSIGNMENT, "ada").needs_manual_grade
+        gradebook.enter_result(book, results, {}, changed={(NETWORK, "network")})
+        assert book.find_grade("network", NETWORK, ASSIGNMENT, "ada").needs_manual_grade
+        assert book.find_grade("network", NETWORK, ASSIGNMENT, "ada").manual_score == 3.0
+
+
+def test_names_with_markup_and_escape_codes_are_shown_as_text(
+    course: Course, hand_in: Callable, grade: Callable
+) -> None:
+    hand_in("[bold]x[red]\x1b[31m")
+    code, _, printed = grade()
+    assert code == DONE
+    assert "[bold]x[red]" in printed
+    assert "\x1b[31m" not in printed
+
+
+def test_json_that_cannot_be_written_hides_nothing(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("ada")
+    code, _, printed = grade("--json", "/proc/none/x.json")
+    assert code == NEEDS_A_PERSON
+    assert "Results:" in printed
+    assert "/proc/none" in printed

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -25,8 +26,9 @@ from gradescent.course import Assignment, Course, CourseError
 from gradescent.grading import gradebook, intake, sandbox
 from gradescent.grading.feedback import write_feedback
 from gradescent.grading.record import FILE, PartResult, StudentResult, save, write_durably
+from gradescent.grading.remote import MachineFault
 from gradescent.grading.repair import repair
-from gradescent.grading.supervisor import broken_tests, grade_notebook, missing_results
+from gradescent.grading.supervisor import broken_tests, grade_notebook, missing_results, ungraded_results
 from gradescent.student import datasets
 from gradescent.student.judging import Questions
 
@@ -35,11 +37,21 @@ Report = Callable[[str, str], None]  # student, what is going on
 
 @dataclass
 class Graded:
-    """One student's result, with the notebooks that go to autograded/ and whether they were run now or taken as they were."""
+    """One student's result.
+
+    Attributes:
+        result: the record.
+        notebooks: what stands in autograded/, by part.
+        fresh: whether they were run now, or taken as they were.
+        changed: answers for a person that are others than last time, as (part, question).
+        fault: the machine's, not the submission's: nothing of it may reach the gradebook.
+    """
 
     result: StudentResult
     notebooks: dict[str, NotebookNode]
-    fresh: bool
+    fresh: bool = False
+    changed: frozenset[tuple[str, str]] = frozenset()
+    fault: bool = False
 
 
 @dataclass
@@ -88,7 +100,7 @@ def grade_class(
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
                     for future in done:
                         graded = future.result()
-                        if not unusable:
+                        if not unusable and not graded.fault:
                             _publish(course, graded, report)
                         report(graded.result.student, "done")
                         yield graded.result
@@ -114,7 +126,7 @@ def _publish(course: Course, graded: Graded, report: Report) -> None:
     result = graded.result
     try:
         with gradebook.opened(course) as book:
-            gradebook.enter_result(book, result, graded.notebooks)
+            gradebook.enter_result(book, result, graded.notebooks, graded.changed)
     except CourseError as error:
         result.parts[0].problem = result.parts[0].problem or str(error)
         return
@@ -130,24 +142,33 @@ def _publish(course: Course, graded: Graded, report: Report) -> None:
 
 
 def _grade_student(job: Job, submission: intake.Submission, force: bool, report: Report) -> Graded:
-    """Grade one student, or take the result that stands when nothing has changed. Never raises for a submission's fault."""
+    """Grade one student, or take the result that stands when nothing has changed. Never raises."""
     folder = job.course.autograded / submission.student / job.assignment.name
     report(submission.student, "reading")
     try:
-        parts = intake.find_parts(submission, job.course, job.assignment.limits)
+        parts = intake.find_parts(submission, job.sources, job.assignment.limits)
         key = _key(job, parts)
         kept = None if force else _kept(folder, key, list(job.sources))
-        if kept:
-            return kept
-        return _grade_afresh(job, submission, parts, folder, key, report)
+        return kept or _grade_afresh(job, submission, parts, folder, key, report)
+    except MachineFault as error:
+        return _not_graded(
+            job, submission, f"{error}. Remedy: `gradescent grade` again; the sandbox is named in its first line"
+        )
     except OSError as error:
-        problem = f"{error.filename or folder}: {error.strerror}. Remedy: free the disk or correct the permissions, grade again"
-        results = [_not_graded(part, source, problem) for part, source in job.sources.items()]
-        return Graded(StudentResult(submission.student, job.assignment.name, results), {}, fresh=False)
+        where = error.filename or folder
+        return _not_graded(
+            job, submission, f"{where}: {error.strerror}. Remedy: free the disk or correct the permissions, grade again"
+        )
+    except Exception as error:  # one submission must not end the class, whatever it is made of
+        problem = f"{submission.folder}: the engine failed on it ({type(error).__name__}: {error}). Remedy: a person has to look"
+        return _not_graded(job, submission, problem)
 
 
-def _not_graded(part: str, source: NotebookNode, problem: str) -> PartResult:
-    return PartResult(part, missing_results(source, problem), problem=problem)
+def _not_graded(job: Job, submission: intake.Submission, problem: str) -> Graded:
+    """No score and no record: what stands from an earlier run stays as it is."""
+    parts = [PartResult(part, ungraded_results(source, problem)) for part, source in job.sources.items()]
+    parts[0].problem = problem
+    return Graded(StudentResult(submission.student, job.assignment.name, parts), {}, fault=True)
 
 
 def _grade_afresh(
@@ -170,29 +191,46 @@ def _grade_afresh(
         problem = found.problem or broken_tests(questions)
         results.append(PartResult(name, questions, found.notes + repairs, problem, True, seconds, seed))
     result = StudentResult(submission.student, job.assignment.name, results, {**job.environment, "key": key})
+    changed = _changed_answers(_earlier(folder), result)
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob("*.ipynb"):
-        stale.unlink()
     for name, notebook in notebooks.items():
         write_durably(folder / f"{name}.ipynb", nbformat.writes(notebook, version=4) + "\n")
     save(result, folder)
-    return Graded(result, notebooks, fresh=True)
+    for stale in folder.glob("*.ipynb"):
+        if stale.stem not in notebooks:
+            stale.unlink()
+    return Graded(result, notebooks, fresh=True, changed=changed)
+
+
+def _changed_answers(earlier: StudentResult | None, now: StudentResult) -> frozenset[tuple[str, str]]:
+    """Answers that a person grades and that are others than in the earlier record."""
+    before = {(p.part, q.question): q.answer for p in (earlier.parts if earlier else []) for q in p.results}
+    after = {(p.part, q.question): q.answer for p in now.parts for q in p.results}
+    return frozenset(place for place, answer in after.items() if answer and before.get(place, answer) != answer)
 
 
 def _sayer(report: Report, student: str, part: str) -> Callable[[str], None]:
     return lambda question: report(student, f"{part}: {question}")
 
 
-def _kept(folder: Path, key: str, parts: list[str]) -> Graded | None:
-    """The result of an earlier run with the same key, its notebooks still there."""
+def _earlier(folder: Path) -> StudentResult | None:
+    """The record of an earlier run, None where there is none that can be read."""
     try:
-        result = StudentResult.from_dict(json.loads((folder / FILE).read_text(encoding="utf-8")))
-        if result.environment["key"] != key or [part.part for part in result.parts] != parts:
-            return None
-        notebooks = {part.part: nbformat.read(folder / f"{part.part}.ipynb", 4) for part in result.parts if part.ran}
-        return Graded(result, notebooks, fresh=False)
+        return StudentResult.from_dict(json.loads((folder / FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _kept(folder: Path, key: str, parts: list[str]) -> Graded | None:
+    """The result of an earlier run with the same key, its notebooks still there."""
+    result = _earlier(folder)
+    if not result or result.environment.get("key") != key or [part.part for part in result.parts] != parts:
+        return None
+    try:
+        notebooks = {part.part: nbformat.read(folder / f"{part.part}.ipynb", 4) for part in result.parts if part.ran}
+    except (OSError, ValueError):
+        return None
+    return Graded(result, notebooks)
 
 
 def _key(job: Job, parts: dict[str, intake.Found]) -> str:
@@ -202,16 +240,17 @@ def _key(job: Job, parts: dict[str, intake.Found]) -> str:
         digest.update(json.dumps(found.notebook, sort_keys=True, default=str).encode("utf-8", "replace"))
         digest.update(repr((name, found.problem, found.notes)).encode("utf-8", "replace"))
         digest.update(nbformat.writes(job.sources[name], version=4).encode())
-        for question in job.questions[name].values():
-            digest.update(_code_of(question.checks[0].run.__module__))
+    digest.update(_code(job.course.root, job.assignment.name))
     digest.update(repr((job.assignment.limits, sorted(job.environment.items(), key=str))).encode())
     return digest.hexdigest()
 
 
-def _code_of(module: str) -> bytes:
-    """The text of a module of hidden tests and of those beside it."""
-    file = sys.modules[module].__file__
-    return b"".join(path.read_bytes() for path in sorted(Path(file).parent.glob("*.py"))) if file else b""
+@cache
+def _code(root: Path, assignment: str) -> bytes:
+    """The text of the hidden tests and of the package that runs them."""
+    package = Path(gradescent.__file__).parent
+    files = [*(root / "grader_tests" / assignment).glob("*.py"), *package.rglob("*.py")]
+    return b"".join(file.read_bytes() for file in sorted(files))
 
 
 def _hidden_questions(assignment: str, part: str, source: NotebookNode) -> Questions:

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -104,13 +104,19 @@ def _has_cells(gradebook: Gradebook, assignment: str, part: str, source: Noteboo
     }
 
 
-def enter_result(gradebook: Gradebook, result: StudentResult, notebooks: dict[str, NotebookNode]) -> None:
+def enter_result(
+    gradebook: Gradebook,
+    result: StudentResult,
+    notebooks: dict[str, NotebookNode],
+    changed: Collection[tuple[str, str]] = (),
+) -> None:
     """Write one student's scores. A person's grades and comments are left alone.
 
     Args:
         gradebook: open.
         result: the record.
         notebooks: the graded notebooks by part, for nbgrader's "No response." comments.
+        changed: (part, question) of answers that a person graded before they changed.
 
     Raises:
         CourseError: the gradebook does not hold afterwards what the record says.
@@ -119,20 +125,21 @@ def enter_result(gradebook: Gradebook, result: StudentResult, notebooks: dict[st
     gradebook.update_or_create_submission(result.assignment, result.student)
     for part in result.parts:
         for question in part.results:
-            _enter_question(gradebook, question, (part.part, result.assignment, result.student))
+            place = (part.part, result.assignment, result.student)
+            _enter_question(gradebook, question, place, (part.part, question.question) in changed)
         _enter_comments(gradebook, notebooks.get(part.part), (part.part, result.assignment, result.student))
     gradebook.db.commit()
     _compare(gradebook, result)
 
 
-def _enter_question(gradebook: Gradebook, question: Result, place: tuple[str, str, str]) -> None:
+def _enter_question(gradebook: Gradebook, question: Result, place: tuple[str, str, str], answer_changed: bool) -> None:
     grade = gradebook.find_grade(question.question, *place)
     score = question.score
     if score is not None and score > question.max_score:
         score, grade.extra_credit = question.max_score, score - question.max_score
     elif not question.max_score:
         grade.extra_credit = 0.0
-    changed = grade.auto_score != score
+    changed = answer_changed or grade.auto_score != score
     grade.auto_score = score
     # As nbgrader has it: what no test graded, or what a person graded before it changed, is for a person to look at.
     if grade.manual_score is None:
@@ -152,7 +159,9 @@ def _compare(gradebook: Gradebook, result: StudentResult) -> None:
     for part in result.parts:
         for question in part.results:
             grade = gradebook.find_grade(question.question, part.part, result.assignment, result.student)
-            entered = None if grade.auto_score is None else grade.auto_score + (grade.extra_credit or 0.0)
+            # A person may give extra credit on any other question.
+            extra = 0.0 if question.max_score else grade.extra_credit or 0.0
+            entered = None if grade.auto_score is None else grade.auto_score + extra
             if entered != question.score:
                 raise CourseError(
                     f"gradebook: {result.student}, {part.part}, {question.question} stands at {entered}, the record says {question.score}. "

@@ -14,10 +14,14 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from gradescent.course import Course, CourseError, Limits
+from gradescent.course import CourseError, Limits
+from gradescent.grading.repair import defined, grade_id
+from gradescent.grading.wire import clean
 
 MAX_FILES = 1000  # files of one submission that are looked at
 MAX_CELLS = 1000
+CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+SHARED_NAMES = 3  # of cells and functions, from which a notebook without a name of ours is taken for a part
 
 
 class IntakeError(Exception):
@@ -50,7 +54,7 @@ class Found:
 
 
 def submissions(submitted: Path, assignment: str) -> list[Submission]:
-    """Every student's folder for the assignment, in order of the students' names.
+    """Every student's folder for the assignment, in order of the students' names; a link counts, and is refused later.
 
     Raises:
         CourseError: the folder does not exist, or holds nothing for this assignment.
@@ -59,9 +63,11 @@ def submissions(submitted: Path, assignment: str) -> list[Submission]:
         raise CourseError(
             f"{submitted}: no such folder. Remedy: --submitted takes a folder laid out as <student>/<assignment>/*.ipynb"
         )
-    students = sorted(entry.name for entry in os.scandir(submitted) if entry.is_dir(follow_symlinks=False))
-    found = [Submission(name, submitted / name / assignment) for name in students if not name.startswith(".")]
-    found = [submission for submission in found if submission.folder.is_dir() and not submission.folder.is_symlink()]
+    students = sorted(
+        entry.name for entry in os.scandir(submitted) if entry.is_dir() and not entry.name.startswith(".")
+    )
+    found = [Submission(name, submitted / name / assignment) for name in students]
+    found = [submission for submission in found if submission.folder.is_dir()]
     if not found:
         raise CourseError(
             f"{submitted}: nobody handed in {assignment!r}. Remedy: put notebooks at <student>/{assignment}/*.ipynb"
@@ -69,31 +75,50 @@ def submissions(submitted: Path, assignment: str) -> list[Submission]:
     return found
 
 
-def find_parts(submission: Submission, course: Course, limits: Limits) -> dict[str, Found]:
-    """The notebook of every part of the assignment, read and brought to the current notebook format."""
-    assignment = submission.folder.name
-    names = [file.stem for file in course.texts(assignment)]
-    candidates: dict[str, list[tuple[Path, NotebookNode]]] = {name: [] for name in names}
-    found = {name: Found() for name in names}
+def find_parts(submission: Submission, sources: dict[str, NotebookNode], limits: Limits) -> dict[str, Found]:
+    """The notebook of every part of the assignment, read and brought to the current notebook format.
+
+    Args:
+        submission: whose.
+        sources: the source notebooks, by part.
+        limits: on the size.
+    """
+    found = {name: Found() for name in sources}
+    if submission.folder.is_symlink() or submission.folder.parent.is_symlink():
+        problem = f"{submission.folder}: is a link. Remedy: put the folder itself there"
+        return {name: Found(problem=problem) for name in sources}
+    candidates: dict[str, list[tuple[Path, NotebookNode]]] = {name: [] for name in sources}
+    unknown = []
     for file in _notebook_files(submission.folder):
-        guess = part_by_name(file.stem, names)
+        guess = part_by_name(file.stem, list(sources))
         try:
             notebook, notes = read_notebook(file, limits)
-            part = guess or _part_by_content(notebook, assignment, names)
-            foreign = _assignment_of(notebook)
-            if foreign not in ("", assignment):
-                raise IntakeError(f"{file}: is a notebook of {foreign!r}. Remedy: ask for the one of {assignment!r}")
+            _refuse_foreign(file, notebook, submission.folder.name)
         except IntakeError as error:
-            for name in [guess] if guess else names[:1]:
+            for name in [guess] if guess else list(sources)[:1]:
                 found[name].problem = str(error)
             continue
+        part = guess or _part_by_content(notebook, sources)
         if part is None:
+            unknown.append(file)
             continue
         candidates[part].append((file, notebook))
         found[part].notes += notes
-    for name in names:
+    for name in sources:
         _choose(found[name], name, candidates[name])
+        if unknown and not found[name].file and not found[name].problem:
+            listed = ", ".join(str(file) for file in unknown)
+            found[
+                name
+            ].problem = f"{listed}: cannot tell which part it is. Remedy: if it is {name}, name it {name}.ipynb"
     return found
+
+
+def _refuse_foreign(file: Path, notebook: NotebookNode, assignment: str) -> None:
+    own = notebook.metadata.get("gradescent")
+    stated = own.get("assignment") if isinstance(own, dict) else None
+    if isinstance(stated, str) and stated != assignment:
+        raise IntakeError(f"{file}: is a notebook of {clean(stated, 100)!r}. Remedy: ask for the one of {assignment!r}")
 
 
 def _choose(found: Found, name: str, candidates: list[tuple[Path, NotebookNode]]) -> None:
@@ -127,17 +152,23 @@ def part_by_name(stem: str, names: list[str]) -> str | None:
     return None
 
 
-def _assignment_of(notebook: NotebookNode) -> str:
-    own = notebook.metadata.get("gradescent", {})
-    return own.get("assignment", "") if isinstance(own, dict) and isinstance(own.get("assignment", ""), str) else ""
-
-
-def _part_by_content(notebook: NotebookNode, assignment: str, names: list[str]) -> str | None:
-    own = notebook.metadata.get("gradescent", {})
+def _part_by_content(notebook: NotebookNode, sources: dict[str, NotebookNode]) -> str | None:
+    """The part that a notebook says it is, else the one with which it shares most names of cells and functions."""
+    own = notebook.metadata.get("gradescent")
     part = own.get("part") if isinstance(own, dict) else None
-    if part in names and _assignment_of(notebook) in ("", assignment):
+    if isinstance(part, str) and part in sources:
         return part
-    return None
+    names = _names(notebook)
+    shared = {part: len(names & _names(source)) for part, source in sources.items()}
+    best, *others = sorted(shared, key=lambda part: -shared[part])
+    enough = shared[best] >= SHARED_NAMES and all(shared[other] < shared[best] for other in others)
+    return best if enough else None
+
+
+def _names(notebook: NotebookNode) -> set[str]:
+    """Names of a notebook's cells, and of what its code defines."""
+    defined_names = {name for cell in notebook.cells for name in defined(cell)}
+    return defined_names | {grade_id(cell) for cell in notebook.cells} - {"", "header", "setup"}
 
 
 def read_notebook(file: Path, limits: Limits) -> tuple[NotebookNode, list[str]]:
@@ -210,13 +241,18 @@ def _clean_up(file: Path, notebook: NotebookNode) -> None:
         raise IntakeError(
             f"{file}: has no list of cells, or more than {MAX_CELLS}. Remedy: ask the student for the .ipynb file itself"
         )
+    if not isinstance(notebook.get("metadata"), dict):
+        notebook["metadata"] = NotebookNode()
     for number, cell in enumerate(cells, start=1):
         if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
             raise IntakeError(f"{file}: cell {number} is malformed. Remedy: open it in Jupyter, save, hand in again")
         source = cell.get("source", "")
-        cell["source"] = "".join(map(str, source)) if isinstance(source, list) else str(source)
+        text = "".join(map(str, source)) if isinstance(source, list) else str(source)
+        cell["source"] = text.encode("utf-8", "replace").decode()  # a lone surrogate cannot be written again
         if not isinstance(cell.get("metadata"), dict):
             cell["metadata"] = NotebookNode()
+        if not isinstance(cell.get("id"), str) or not CELL_ID.fullmatch(cell["id"]):
+            cell["id"] = f"cell-{number}"
         cell.pop("attachments", None)
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None

@@ -6,7 +6,9 @@ submission's, never the grader's.
 
 from __future__ import annotations
 
+import math
 import select
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,18 +22,38 @@ from gradescent.student.invoke import Failure
 from gradescent.student.judging import Died, Missing, TimeLimit, Wrong
 
 START_SECONDS = 60.0  # wall clock beyond the limit: starting Python on a busy machine
+EXIT_SECONDS = 2.0  # for a process that hung up to end
 POLL_SECONDS = 0.2
 MAX_CALLBACKS = 100_000
 
 
-class Link:
-    """One conversation with a student's process."""
+class MachineFault(Exception):
+    """The student's process could not be started. No code of the student has run: nothing of this costs points."""
 
-    def __init__(self, child: Child, wall_factor: float):
+
+class Link:
+    """One conversation with a student's process.
+
+    Args:
+        child: the process, just started.
+        wall_factor: wall clock a request may take, in multiples of its CPU seconds.
+        ends: monotonic time after which nothing is asked any more, in seconds.
+
+    Raises:
+        MachineFault: the process does not come up.
+    """
+
+    def __init__(self, child: Child, wall_factor: float, ends: float = math.inf):
         self.child = child
-        self._wall_factor = wall_factor
-        self._deadline = 0.0
+        self._wall_factor, self._ends = wall_factor, ends
+        self._deadline = time.monotonic() + START_SECONDS
         self.alive = True
+        try:
+            wire.receive(self._read)
+        except (wire.Closed, wire.WireError, TimeoutError) as error:
+            said = child.log.read_text(errors="replace").strip().splitlines()[-1:] or [type(error).__name__]
+            child.stop()
+            raise MachineFault(f"the process for the student's code did not start: {wire.clean(said[0])}") from None
 
     def ask(
         self, header: dict[str, Any], arrays: list[np.ndarray], seconds: float
@@ -49,7 +71,10 @@ class Link:
         """
         if not self.alive:
             raise Died("the process that ran the notebook has ended")
-        self._deadline = time.monotonic() + seconds * self._wall_factor + START_SECONDS
+        if time.monotonic() > self._ends:
+            self.alive = False
+            raise TimeLimit("the notebook used up the wall clock time of a submission")
+        self._deadline = min(self._ends, time.monotonic() + seconds * self._wall_factor + START_SECONDS)
         try:
             return self.exchange(header, arrays)
         except (Died, TimeLimit):
@@ -91,7 +116,10 @@ class Link:
         return bytes(parts)
 
     def _how_it_ended(self) -> str:
-        code = self.child.process.wait()
+        try:
+            code = self.child.process.wait(EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            return "the process closed its connection to the grader"
         if code in (-9, 137):
             return "the process was killed, probably because it used too much memory"
         return f"the process ended by itself (exit code {code}). Likely: os._exit, quit of the interpreter, or a crash in C code"

@@ -40,12 +40,15 @@ def repair(source: NotebookNode, submitted: NotebookNode) -> tuple[NotebookNode,
             after.setdefault(last, []).append(_extra(cell, index))
             continue
         last = owner
-        if index in copies or not _is_answer(source.cells[owner]):
+        original = source.cells[owner]
+        if index in copies:
             continue
-        if final[owner] == index:
+        if _is_answer(original) and final[owner] == index:
             answers[owner] = cell
-        else:
-            after.setdefault(owner - 1, []).append(_extra(cell, index))
+        elif _is_answer(original):
+            after.setdefault(owner - 1, []).append(_extra(cell, index, original))
+        elif _is_edited_code(original, cell):
+            after.setdefault(owner, []).append(_extra(cell, index, original))
     elsewhere = {name for index, cell in enumerate(submitted.cells) if index not in copies for name in defined(cell)}
     cells = list(after.get(-1, []))
     for number, cell in enumerate(source.cells):
@@ -211,9 +214,16 @@ def _name(cell: NotebookNode) -> str:
     return grade_id(cell) or cell.id
 
 
-def _extra(cell: NotebookNode, index: int) -> NotebookNode:
-    """A cell that the student added (or a copy of one): kept, without a claim on any question."""
+def _is_edited_code(original: NotebookNode, cell: NotebookNode) -> bool:
+    """Whether a given code cell was written into: the student's imports, say, must not be lost when it is restored."""
+    given = original.cell_type == "code" and original.id.startswith("given_")
+    return given and visible_text(cell.source) != visible_text(original.source)
+
+
+def _extra(cell: NotebookNode, index: int, original: NotebookNode | None = None) -> NotebookNode:
+    """A cell that the student added, or a copy of one of ours: kept, with its time limit, without a claim on a question."""
     extra = copy.deepcopy(cell)
-    extra.metadata = NotebookNode()
+    limits = original.metadata.get("gradescent") if original else None
+    extra.metadata = NotebookNode(gradescent=limits) if limits else NotebookNode()
     extra["id"] = f"added_{index}"
     return extra

@@ -7,9 +7,11 @@ network, no other process, nothing of the grader's environment.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -36,7 +38,8 @@ class Child:
 
     def stop(self) -> None:
         """Kill the process and remove its folder."""
-        self.process.kill()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # what the student's code left running, too
         self.process.wait()
         self.channel.close()
         self.folder.cleanup()
@@ -48,11 +51,14 @@ def bubblewrap() -> str | None:
     program = shutil.which("bwrap")
     if not program:
         return None
-    probe = [program, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
-    try:
-        done = subprocess.run(probe, capture_output=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+    # The very walls and the very program that will be used: an older bubblewrap lacks some of the options.
+    with tempfile.TemporaryDirectory(prefix="gradescent-") as data:
+        probe = [program, *_walls(Path(data)), sys.executable, "-c", "import gradescent.grading.worker"]
+        environment = _environment(HOME, "/data", "/opt/gradescent")
+        try:
+            done = subprocess.run(probe, capture_output=True, timeout=60, env=environment)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
     return program if done.returncode == 0 else None
 
 

@@ -7,7 +7,10 @@ tests judge here.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import math
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +21,11 @@ from nbformat import NotebookNode
 from gradescent.course import Limits
 from gradescent.grading import sandbox
 from gradescent.grading.outputs import error_output, safe_outputs, trusted_outputs
-from gradescent.grading.remote import Link, RemoteStudent, read_failure
+from gradescent.grading.remote import Link, MachineFault, RemoteStudent, read_failure
 from gradescent.student.invoke import Failure
 from gradescent.student.judging import Died, Outcome, Question, Questions, Result, Stop, TimeLimit, judge
 
-MAX_STARTS = 4  # processes that one notebook may use up
+MAX_STARTS = 8  # processes that one notebook may use up: one for each cell or question that ends it
 
 Skipped = dict[int, Stop]
 
@@ -33,9 +36,12 @@ class Run:
 
     Attributes:
         notebook: what is graded; outputs are written into it.
+        limits: of the submission.
+        data: folder with the data that the student's code may see.
         skipped: cells that ended the process, by index, with what happened.
         failed: cells that stopped with an error, by their grade_id or id.
         starts: processes used so far.
+        ends: monotonic time at which the submission's time is over, in seconds.
     """
 
     notebook: NotebookNode
@@ -44,6 +50,7 @@ class Run:
     skipped: Skipped = field(default_factory=dict)
     failed: dict[str, Failure] = field(default_factory=dict)
     starts: int = 0
+    ends: float = math.inf
     _link: Link | None = None
 
     def student(self) -> RemoteStudent:
@@ -51,13 +58,15 @@ class Run:
 
         Raises:
             Died: the notebook used up its processes.
+            TimeLimit: the notebook used up its time.
+            MachineFault: a process could not be started.
         """
         while self._link is None or not self._link.alive:
             self.close()
             if self.starts >= MAX_STARTS:
                 raise next(iter(self.skipped.values()), Died("the process that ran the notebook ended again and again"))
             self.starts += 1
-            self._link = Link(sandbox.start(self.data, self.limits.memory_mb), self.limits.wall_factor)
+            self._link = Link(sandbox.start(self.data, self.limits.memory_mb), self.limits.wall_factor, self.ends)
             self._run_cells(self._link)
         return RemoteStudent(self._link, self.limits.call_seconds)
 
@@ -111,7 +120,7 @@ def grade_notebook(
         The results in the notebook's order, and the seed.
     """
     seed = secrets.randbits(32) if seed is None else seed
-    run = Run(notebook, limits, data)
+    run = Run(notebook, limits, data, ends=time.monotonic() + limits.submission_seconds)
     results = []
     try:
         for cell in notebook.cells:
@@ -134,10 +143,11 @@ def grade_notebook(
 def _judge(run: Run, question: Question, points: float, seed: int) -> Result:
     try:
         student = run.student()
+        result = judge(question, student, points, seed)
     except Stop as stop:
         return Result(question.name, 0.0, points, stop.outcome, str(stop))
-    try:
-        result = judge(question, student, points, seed)
+    except (MachineFault, OSError):
+        raise
     except Exception as error:  # a test that breaks is nobody's lost points: a person decides
         message = f"the hidden test broke on this submission ({type(error).__name__}: {error}); a person has to look"
         return Result(question.name, None, points, Outcome.UNGRADED, message)
@@ -148,7 +158,8 @@ def _judge(run: Run, question: Question, points: float, seed: int) -> Result:
 
 def _explain_missing(run: Run, result: Result) -> None:
     """Say why a name is not there: the cell that should define it is a stub, stopped with an error, or ended the process."""
-    own = run.failed.get(f"solution_{result.question}")
+    own_name = f"solution_{result.question}"
+    own = run.failed.get(own_name)
     if own and own.type == "NotImplementedError":
         result.outcome = Outcome.NOT_ATTEMPTED
         result.message = f"The cell {result.question!r} still raises NotImplementedError: not attempted yet."
@@ -157,8 +168,10 @@ def _explain_missing(run: Run, result: Result) -> None:
         ended = next(iter(run.skipped.values()))
         result.outcome, result.message = ended.outcome, f"A cell ended the process: {ended}. {result.message}"
         return
-    errors = {name: failure for name, failure in run.failed.items() if failure.type != "NotImplementedError"}
-    name = f"solution_{result.question}" if own else next(iter(errors), "")
+    # A NameError only repeats that something is missing; a stub says it for itself.
+    repeats = ("NotImplementedError", "NameError")
+    errors = {name: failure for name, failure in run.failed.items() if failure.type not in repeats or name == own_name}
+    name = own_name if own else next(iter(errors), "")
     if name:
         failure = errors[name]
         where = f" at {failure.where}" if failure.where else ""
@@ -177,18 +190,25 @@ def broken_tests(results: list[Result]) -> str:
 
 def missing_results(notebook: NotebookNode, message: str) -> list[Result]:
     """The results of a notebook that was not handed in or cannot be read: nothing reached."""
-    graded = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
-    return [
-        Result(cell.metadata.nbgrader.grade_id, 0.0, float(cell.metadata.nbgrader.points), Outcome.MISSING, message)
-        for cell in graded
-    ]
+    return _all_alike(notebook, 0.0, Outcome.MISSING, message)
+
+
+def ungraded_results(notebook: NotebookNode, message: str) -> list[Result]:
+    """The results of a notebook that the machine could not grade: no score, which is not the same as nothing reached."""
+    return _all_alike(notebook, None, Outcome.UNGRADED, message)
+
+
+def _all_alike(notebook: NotebookNode, score: float | None, outcome: Outcome, message: str) -> list[Result]:
+    graders = [cell.metadata.get("nbgrader", {}) for cell in notebook.cells]
+    return [Result(g["grade_id"], score, float(g["points"]), outcome, message) for g in graders if g.get("grade")]
 
 
 def _for_a_person(cell: NotebookNode) -> Result:
     name, points = cell.metadata.nbgrader.grade_id, float(cell.metadata.nbgrader.points)
+    answer = hashlib.sha256(cell.source.encode("utf-8", "replace")).hexdigest()
     if is_untouched(cell):
-        return Result(name, 0.0, points, Outcome.NOT_ATTEMPTED, "No answer was given.")
-    return Result(name, None, points, Outcome.UNGRADED)
+        return Result(name, 0.0, points, Outcome.NOT_ATTEMPTED, "No answer was given.", answer=answer)
+    return Result(name, None, points, Outcome.UNGRADED, answer=answer)
 
 
 def is_untouched(cell: NotebookNode) -> bool:

@@ -78,7 +78,8 @@ class Decoder:
     """
 
     def __init__(self, arrays: list[np.ndarray], stands_for: Callable[[str, Any], Any]):
-        self._arrays, self._stands_for, self._items = arrays, stands_for, 0
+        self._arrays, self._stands_for = arrays, stands_for
+        self._items = self._bytes = 0
 
     def decode(self, value: Any, depth: int = 0) -> Any:
         self._items += 1
@@ -98,6 +99,9 @@ class Decoder:
             return {clean(key): self.decode(item, depth + 1) for key, item in content.items()}
         if kind in ("array", "scalar") and type(content) is int and 0 <= content < len(self._arrays):
             array = self._arrays[content]
+            self._bytes += array.nbytes  # at each mention: one array named a thousand times is a thousand arrays
+            if self._bytes > MAX_ARRAYS:
+                raise WireError("the arrays are too large")
             return array[()] if kind == "scalar" and array.ndim == 0 else array
         return self._stands_for(kind, content)
 
@@ -153,7 +157,7 @@ def _described(entry: Any) -> tuple[np.dtype, list[int], int]:
     if not isinstance(entry, list) or len(entry) != 2:
         raise WireError("an array is malformed")
     code, shape = entry
-    if code not in DTYPES or not isinstance(shape, list) or len(shape) > 16:
+    if not isinstance(code, str) or code not in DTYPES or not isinstance(shape, list) or len(shape) > 16:
         raise WireError("an array has a dtype or shape that cannot cross")
     if not all(type(n) is int and 0 <= n <= MAX_ARRAYS for n in shape):
         raise WireError("an array has a shape that cannot be")

@@ -6,8 +6,10 @@ student's code can read. Scores never come from here.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
+import json
 import resource
 import signal
 import socket
@@ -30,18 +32,45 @@ from gradescent.student.invoke import Call, Failure, cpu_limit, describe, invoke
 Outputs = list[dict[str, Any]]
 
 
+MAX_OUTPUTS = 1000  # of one cell; the grader keeps fewer
+MAX_CHARACTERS = 16 << 20  # of all outputs of one cell, pictures included
+
+
 class Recorder:
-    """The outputs of the running cell, in the notebook format."""
+    """The outputs of the running cell, in the notebook format, up to a size."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
         self.outputs: Outputs = []
+        self._room = MAX_CHARACTERS
+
+    def add(self, output: dict[str, Any]) -> None:
+        """Record an output that is not a stream."""
+        data = {mime: _portable(value) for mime, value in output.pop("data", {}).items()}
+        size = sum(map(len, data.values()))
+        if len(self.outputs) < MAX_OUTPUTS and size <= self._room:
+            self._room -= size
+            self.outputs.append({**output, "data": data} if data else output)
 
     def stream(self, name: str, text: str) -> None:
+        text = text[: self._room]
+        self._room -= len(text)
+        if not text or len(self.outputs) >= MAX_OUTPUTS:
+            return
         last = self.outputs[-1] if self.outputs else {}
         if last.get("output_type") == "stream" and last.get("name") == name:
             last["text"] += text
         else:
             self.outputs.append({"output_type": "stream", "name": name, "text": text})
+
+
+def _portable(value: Any) -> str:
+    """A MIME bundle's value as text: pictures come as bytes, and JSON as objects."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 RECORDER = Recorder()
@@ -73,13 +102,8 @@ class ResultHook(DisplayHook):
 
     def write_format_data(self, format_dict: dict, md_dict: dict | None = None) -> None:
         count = self.shell.execution_count if self.shell else None
-        output = {
-            "output_type": "execute_result",
-            "execution_count": count,
-            "data": format_dict,
-            "metadata": md_dict or {},
-        }
-        RECORDER.outputs.append(output)
+        output = {"output_type": "execute_result", "execution_count": count, "data": dict(format_dict)}
+        RECORDER.add(output)
 
     def finish_displayhook(self) -> None: ...
 
@@ -88,10 +112,10 @@ class Publisher(DisplayPublisher):
     """`display(...)` becomes display_data."""
 
     def publish(self, data: Any, metadata: Any = None, *args: Any, **kwargs: Any) -> None:
-        RECORDER.outputs.append({"output_type": "display_data", "data": data, "metadata": metadata or {}})
+        RECORDER.add({"output_type": "display_data", "data": dict(data)})
 
     def clear_output(self, wait: bool = False) -> None:
-        RECORDER.outputs.clear()
+        RECORDER.clear()
 
 
 class Shell(InteractiveShell):
@@ -101,7 +125,7 @@ class Shell(InteractiveShell):
     display_pub_class = Type(Publisher)
 
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
-        RECORDER.outputs.append(
+        RECORDER.add(
             {"output_type": "error", "ename": etype.__name__, "evalue": describe(evalue).message, "traceback": stb}
         )
 
@@ -130,6 +154,7 @@ class Worker:
         self._objects: list[Any] = []
 
     def serve(self) -> None:
+        wire.send(self._channel, {"ready": True}, [])
         while True:
             try:
                 request, arrays = wire.receive(self._read)
@@ -152,7 +177,7 @@ class Worker:
         return header, call.value
 
     def _run_cell(self, code: str, seconds: float) -> dict[str, Any]:
-        RECORDER.outputs = []
+        RECORDER.clear()
         failure = None
         with contextlib.redirect_stdout(Stream("stdout")), contextlib.redirect_stderr(Stream("stderr")):
             try:

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gradescent.grading.record import PartResult, StudentResult
+from gradescent.grading.wire import clean
 from gradescent.student.judging import Outcome, Result
 
 MAX_REASON = 160  # characters of a reason; the whole text stands in result.json and in feedback/
@@ -26,14 +27,18 @@ def class_table(results: Sequence[StudentResult], title: str) -> Table:
         waiting = sum(q.max_score for part in result.parts for q in part.results if q.score is None)
         row = [points(part) for part in result.parts]
         table.add_row(
-            escape(result.student), *row, f"{result.score:g}", f"{waiting:g}", "\n".join(map(escape, reasons(result)))
+            escape(clean(result.student)),
+            *row,
+            f"{result.score:g}",
+            f"{waiting:g}",
+            "\n".join(map(escape, reasons(result))),
         )
     return table
 
 
 def points(part: PartResult) -> str:
     """Points reached by tests, of those that tests give, and extra credit after them."""
-    tested = [result for result in part.results if result.score is not None]
+    tested = [result for result in part.results if not result.answer and result.score is not None]
     most = sum(result.max_score for result in tested)
     extra = sum(max(0.0, (result.score or 0.0) - result.max_score) for result in tested)
     return f"{part.score - extra:g}/{most:g}" + (f" +{extra:g}" if extra else "")
@@ -41,7 +46,7 @@ def points(part: PartResult) -> str:
 
 def reasons(result: StudentResult) -> list[str]:
     """One line for each question that lost points, for each problem, and for repairs that cost none."""
-    lines = [f"! {problem}" for problem in result.problems]
+    lines = [f"! {clean(problem)}" for problem in result.problems]
     for part in result.parts:
         lost = [q for q in part.results if q.score is not None and q.outcome != Outcome.RIGHT]
         if (
@@ -83,5 +88,5 @@ def cause(message: str) -> str:
 
 def shorten(text: str) -> str:
     """One line of at most MAX_REASON characters."""
-    text = " ".join(text.split())
+    text = " ".join(clean(text).split())
     return text if len(text) <= MAX_REASON else text[: MAX_REASON - 1].rstrip() + "…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import json
@@ -26,36 +27,48 @@ def check_notebook(file: Path) -> bool:
         file: the notebook.
 
     Returns:
-        True when every check is right and every written answer has been given.
+        True when every check is right and every answer and plot for a person is there. Extra credit is optional.
 
     Raises:
         CourseError: the file is no notebook of a known part.
     """
     notebook = _read(file)
-    part = part_of(file, notebook)
+    questions = visible.questions(part_of(file, notebook))
     print(f"Running {file.name} ...", flush=True)
     namespace = _run_cells(notebook["cells"])
-    results = [
-        run(question, namespace) if _defined(question, namespace) else _missing(question)
-        for question in visible.questions(part).values()
-    ]
-    for result in results:
-        print(line(result))
-    unwritten = [
-        _label(cell)
-        for cell in notebook["cells"]
-        if cell.get("cell_type") == "markdown" and _source(cell).strip() == STUB_TEXT
-    ]
-    for name in unwritten:
-        print(f"○ {name}: the written answer is missing.")
-    wrong = sum(result.outcome != Outcome.RIGHT for result in results)
-    print(f"{len(results) - wrong} of {len(results)} checks are right, {len(unwritten)} written answers are missing.")
-    return not wrong and not unwritten
+    wrong = 0
+    for question in questions.values():
+        result = run(question, namespace) if _defined(question, namespace) else _missing(question)
+        optional = question.name in questions.optional and result.outcome in (Outcome.NOT_ATTEMPTED, Outcome.MISSING)
+        print(f"○ {question.name}: extra credit, not attempted." if optional else line(result))
+        wrong += result.outcome != Outcome.RIGHT and not optional
+    absent = [name for name in questions.by_person if not _is_there(name, notebook["cells"])]
+    for name in absent:
+        print(f"○ {name}: the answer or plot that a person grades is missing.")
+    print(
+        f"{len(questions) - wrong} of {len(questions)} checks are right or optional, {len(absent)} answers are missing."
+    )
+    return not wrong and not absent
+
+
+def _is_there(name: str, cells: list[dict[str, Any]]) -> bool:
+    """Whether an answer that a person grades has been given; a cell that lost its name gets the benefit of the doubt."""
+    own = [cell for cell in cells if name in (_label(cell), cell.get("id"))]
+    if not own:
+        nameless = not any(_grader(cell) for cell in cells)
+        return nameless and not any(_is_stub(cell) for cell in cells)
+    return not all(_is_stub(cell) for cell in own)
+
+
+def _is_stub(cell: dict[str, Any]) -> bool:
+    text = _source(cell).strip()
+    return text in ("", STUB_TEXT) or "raise NotImplementedError(" in text
 
 
 def part_of(file: Path, notebook: dict[str, Any]) -> str:
     """The part that a notebook belongs to, by its metadata, else by its name."""
-    own = notebook.get("metadata", {}).get("gradescent", {})
+    metadata = notebook.get("metadata")
+    own = metadata.get("gradescent") if isinstance(metadata, dict) else None
     stated = f"{own.get('assignment')}/{own.get('part')}" if isinstance(own, dict) else ""
     if stated in visible.PARTS:
         return stated
@@ -75,13 +88,14 @@ def _read(file: Path) -> dict[str, Any]:
         raise CourseError(
             f"{file}: not a notebook ({error}). Remedy: save it in Jupyter, Colab or Kaggle as .ipynb"
         ) from error
-    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise CourseError(f"{file}: not a notebook of the current format. Remedy: open it in Jupyter and save it")
     return notebook
 
 
 def _run_cells(cells: list[dict[str, Any]]) -> dict[str, Any]:
-    """Run the code cells, leaving out checks and pictures, and return the namespace. Errors are shown, and the next cell runs."""
+    """Run the code cells, their printing left out, and return the namespace. Errors are shown, and the next cell runs."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -104,8 +118,12 @@ def _run_cells(cells: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def without_magics(code: str) -> str:
-    """The code without IPython's % and ! lines, as plain Python would take it; a block that loses its only line gets `pass`."""
-    return re.sub(r"^(\s*)[%!].*$", r"\1pass", code, flags=re.MULTILINE)
+    """The code as plain Python takes it: where it does not parse as it is, IPython's % and ! lines become `pass`."""
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError):
+        return re.sub(r"^(\s*)[%!].*$", r"\1pass", code, flags=re.MULTILINE)
+    return code
 
 
 def _defined(question: Question, namespace: dict[str, Any]) -> bool:
@@ -123,5 +141,10 @@ def _source(cell: dict[str, Any]) -> str:
 
 
 def _label(cell: dict[str, Any]) -> str:
-    grader = cell.get("metadata", {}).get("nbgrader", {})
-    return str(grader.get("grade_id") or cell.get("id") or "without a name")
+    return str(_grader(cell).get("grade_id") or cell.get("id") or "without a name")
+
+
+def _grader(cell: dict[str, Any]) -> dict[str, Any]:
+    metadata = cell.get("metadata")
+    grader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    return grader if isinstance(grader, dict) else {}

@@ -124,7 +124,16 @@ class Question:
 
 
 class Questions(dict[str, Question]):
-    """The questions of one part. Used as a decorator factory: `@questions("back_prop", weight=2)`."""
+    """The questions of one part. Used as a decorator factory: `@questions("back_prop", weight=2)`.
+
+    Args:
+        by_person: names of the answers and plots that a person grades.
+        optional: names of the questions that are extra credit.
+    """
+
+    def __init__(self, by_person: tuple[str, ...] = (), optional: tuple[str, ...] = ()):
+        super().__init__()
+        self.by_person, self.optional = by_person, optional
 
     def __call__(self, name: str, weight: float = 1.0, needs: tuple[str, ...] = ()) -> Callable[[Callable], Callable]:
         def register(run: Callable) -> Callable:
@@ -147,6 +156,7 @@ class Result:
         outcome: of the first check that did not pass, else "right".
         message: empty when right, else one paragraph for the student.
         checks: outcome by the name of the check.
+        answer: SHA-256 of an answer that a person grades, empty for a question that tests grade.
     """
 
     question: str
@@ -155,6 +165,7 @@ class Result:
     outcome: Outcome
     message: str = ""
     checks: dict[str, str] = field(default_factory=dict)
+    answer: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "outcome": self.outcome.value}

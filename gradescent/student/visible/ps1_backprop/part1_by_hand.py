@@ -17,7 +17,7 @@ from gradescent.student.compare import (
 )
 from gradescent.student.judging import Questions, Student
 
-questions = Questions()
+questions = Questions(by_person=("wrong_answer", "vanishing_gradient"))
 
 LOG2, LOG3 = float(np.log(2)), float(np.log(3))
 

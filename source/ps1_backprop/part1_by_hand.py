@@ -144,7 +144,8 @@ plt.show()
 # probabilities by itself, and for $(n,)$ there is just one. The sum runs over **axis 0** in both cases.
 #
 # **Beware:** $e^{1000}$ again. Adding the same number to all $z_i$ of a column changes nothing (why?), so choose that
-# number in such a way that no exponent is positive. Each column needs its own.
+# number in such a way that no exponent is positive. Each column needs its own. As before: float64 comes out, also for
+# integers, and `z` itself does not change.
 #
 # **Expect:** every column sums to 1, and `softmax(z + 1000)` equals `softmax(z)`.
 
@@ -236,7 +237,7 @@ check("softmax_cross_entropy_prime", softmax_cross_entropy_prime)
 # `x[index]` reads or writes one. If you write into `x`, keep the old value first and put exactly that back: after the
 # call `x` is as before. The function `f` takes an array of the shape of `x` and returns a number.
 #
-# **Expect:** for $f(x) = \sum x^2$ the result is close to $2x$, in the shape of `x`. The reference needs 8 lines.
+# **Expect:** for $f(x) = \sum x^2$ the result is close to $2x$, in the shape of `x`. The reference needs 11 lines.
 
 
 # %% solution="numerical_gradient"

@@ -14,7 +14,7 @@ from gradescent import check, plots
 # %% [markdown]
 # ## From one neuron to matrices
 #
-# In part 1 you followed one example through six neurons, number by number. Nobody wants to do that for a thousand
+# In part 1 you followed one example through five neurons, number by number. Nobody wants to do that for a thousand
 # neurons, and nobody has to: all neurons of a layer are one matrix product.
 #
 # One example is a **column**. A mini-batch of $m$ examples is $m$ columns side by side. Layer $l$ computes
@@ -27,6 +27,8 @@ from gradescent import check, plots
 # | `weights[l]` | row $i$ holds the weights into neuron $i$ | $(n_{out}, n_{in})$ |
 # | `biases[l]` | one a neuron; NumPy adds it to every column | $(n_{out}, 1)$ |
 # | `z`, `a`, `delta` | of one layer | $(n_{out}, m)$ |
+#
+# Python counts from 0: `weights[0]` is $W^1$ and `biases[0]` is $b^1$.
 #
 # Whenever you are lost, write the shapes next to the formula. Most mistakes show there.
 
@@ -138,6 +140,8 @@ check("network", Network)
 #
 # A function becomes a method by the assignment under it; that keeps each cell short enough to see at once.
 #
+# Two of the eight points are for inputs around ±1000: no warning, no NaN. Your functions of part 1 see to that.
+#
 # **Expect:** `Network([2, 3, 1]).forward_prop(np.zeros((2, 5)))` has shape (1, 5), and all five columns are equal.
 
 
@@ -175,7 +179,9 @@ check("forward_prop", Network)
 # `keepdims=True`. No division by $m$ here; the update in part 3 does that.
 #
 # **Recipe:** go forward and keep every `z` and every `a`; compute the last delta; walk back. Test on one example first.
-# The reference needs 15 lines. Neither `x`, `y` nor the parameters may change.
+# The reference needs 20 lines. Neither `x`, `y` nor the parameters may change. Any depth counts, a network without a
+# hidden layer too, and so does speed: a 784-300-10 network must take well under a second, which finite differences
+# cannot.
 #
 # **Expect:** lists `dW_list` and `db_list` with the shapes of `self.weights` and `self.biases`, in the same order.
 
@@ -245,4 +251,4 @@ check("evaluate", Network)
 # ## Before you hand in
 #
 # Restart the kernel and run all cells; every box above should be a tick. From a shell, `gradescent check
-# part2_network.ipynb` does the same. Part 3 lets this network learn.
+# part2_network.ipynb` does the same. While grading, a cell of yours may use 20 seconds of computing time. Part 3 lets this network learn.

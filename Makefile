@@ -42,7 +42,7 @@ lint: setup
 
 test: lint
 	$(BIN)/gradescent build --check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 bench: setup
 	$(BIN)/python -m benchmarks

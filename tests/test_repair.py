@@ -5,14 +5,18 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable
+from pathlib import Path
 
+import nbformat
 import pytest
-from conftest import network_notebook, source_of
+from conftest import make_course, network_notebook, source_of
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from grader_tests.variants import fill
 from gradescent.authoring.release import graded_notebook, release_notebook
-from gradescent.course import Course
+from gradescent.course import Course, Limits
+from gradescent.grading.intake import read_notebook
 from gradescent.grading.repair import grade_id, repair
 
 Damage = Callable[[NotebookNode, NotebookNode], None]
@@ -182,3 +186,21 @@ def test_a_missing_answer_becomes_the_stub(course: Course) -> None:
     stub = next(cell for cell in repaired.cells if cell.id == "solution_evaluate")
     assert 'NotImplementedError("evaluate")' in stub.source
     assert notes == ["cells missing, put back: solution_evaluate"]
+
+
+def test_a_picture_in_a_written_answer_is_kept(tmp_path: Path) -> None:
+    course = make_course(tmp_path / "course", ["part1_by_hand"])
+    source = source_of(course, "part1_by_hand")
+    notebook = fill(source)
+    answer = next(cell for cell in notebook.cells if cell.id == "wrong_answer")
+    answer.source = "![paper](attachment:paper.png)"
+    answer["attachments"] = {
+        "paper.png": {"image/png": "iVBORw==", "text/html": "<script>"},
+        "bad": {"image/png": "<x>"},
+    }
+    file = tmp_path / "part1_by_hand.ipynb"
+    nbformat.write(notebook, file)
+    read, _ = read_notebook(file, Limits())
+    repaired, _ = repair(graded_notebook(source), read)
+    placed = next(cell for cell in repaired.cells if cell.id == "wrong_answer")
+    assert placed.attachments == {"paper.png": {"image/png": "iVBORw=="}}

@@ -20,6 +20,8 @@ from gradescent.grading.wire import clean
 
 MAX_FILES = 1000  # files of one submission that are looked at
 MAX_CELLS = 1000
+PICTURES = ("image/png", "image/jpeg")
+BASE64 = re.compile(r"[A-Za-z0-9+/=\n]+")
 CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 SHARED_NAMES = 3  # of cells and functions, from which a notebook without a name of ours is taken for a part
 
@@ -253,6 +255,19 @@ def _clean_up(file: Path, notebook: NotebookNode) -> None:
             cell["metadata"] = NotebookNode()
         if not isinstance(cell.get("id"), str) or not CELL_ID.fullmatch(cell["id"]):
             cell["id"] = f"cell-{number}"
-        cell.pop("attachments", None)
+        _keep_pictures(cell)
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
+
+
+def _keep_pictures(cell: NotebookNode) -> None:
+    """Of a cell's attachments keep the pictures: a derivation on paper is an answer, too."""
+    attached = cell.pop("attachments", None)
+    kept = {}
+    for name, bundle in attached.items() if isinstance(attached, dict) else ():
+        for mime in PICTURES:
+            picture = bundle.get(mime) if isinstance(bundle, dict) else None
+            if isinstance(name, str) and isinstance(picture, str) and BASE64.fullmatch(picture):
+                kept[name] = NotebookNode({mime: picture})
+    if kept and cell["cell_type"] == "markdown":
+        cell["attachments"] = NotebookNode(kept)

@@ -67,6 +67,8 @@ def _placed(cell: NotebookNode, answer: NotebookNode | None, elsewhere: set[str]
         return placed
     if answer is not None:
         placed.source = answer.source
+        if "attachments" in answer:
+            placed["attachments"] = answer.attachments
         return placed
     if cell.cell_type == "code" and not cell.metadata.nbgrader.grade and defined(cell) & elsewhere:
         # The work is there, in another cell: the stub would undo it.

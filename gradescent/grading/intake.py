@@ -10,6 +10,7 @@ import stat
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -260,7 +261,7 @@ def _clean_up(file: Path, notebook: NotebookNode) -> None:
             cell["outputs"], cell["execution_count"] = [], None
 
 
-def _keep_pictures(cell: NotebookNode) -> None:
+def _keep_pictures(cell: dict[str, Any]) -> None:
     """Of a cell's attachments keep the pictures: a derivation on paper is an answer, too."""
     attached = cell.pop("attachments", None)
     kept = {}

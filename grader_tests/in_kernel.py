@@ -13,10 +13,9 @@ from typing import Any
 from grader_tests import questions
 from gradescent.student.check import line
 from gradescent.student.direct import DirectStudent
-from gradescent.student.judging import judge
+from gradescent.student.judging import RESULT_MIME, judge
 
 CALL_SECONDS = 20.0
-RESULT_MIME = "application/vnd.gradescent.result+json"
 
 
 def grade(part: str, question: str, namespace: Mapping[str, Any], points: float, extra_credit: float = 0.0) -> float:

@@ -19,9 +19,9 @@ from grader_tests.variants import Variant, fill, load, points
 from gradescent.authoring.release import graded_notebook
 from gradescent.course import load_course
 from gradescent.grading.engine import training_data
-from gradescent.grading.outputs import RESULT_MIME
 from gradescent.grading.repair import repair
 from gradescent.grading.supervisor import grade_notebook
+from gradescent.student.judging import RESULT_MIME
 
 COURSE = load_course(ROOT)
 PARTS = [f"{ASSIGNMENT}/{name}" for name in ("part1_by_hand", "part2_network", "part3_sgd")]

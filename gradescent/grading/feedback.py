@@ -24,10 +24,7 @@ from traitlets.config import Config
 
 from gradescent.course import Course
 from gradescent.grading.gradebook import url
-
-HIDDEN = re.compile(
-    r"^[^\n]*BEGIN (HIDDEN TESTS|MARK SCHEME).*?END \1[^\n]*$\n?", flags=re.DOTALL | re.MULTILINE
-)  # regions of a locked cell that students do not see in their copy either
+from gradescent.grading.repair import split_hidden
 
 # What Markdown, tables and our own messages are made of. No class or id of nbgrader's page can be borrowed.
 TEXT = {"a", "abbr", "b", "br", "code", "del", "em", "i", "img", "s", "span", "strong", "sub", "sup", "u"}
@@ -49,7 +46,7 @@ class HideTests(Preprocessor):
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, cell_index: int) -> tuple[NotebookNode, Any]:
         if is_locked(cell):
-            cell.source = HIDDEN.sub("", cell.source).strip()
+            cell.source = split_hidden(cell.source)[0].strip()
         return cell, resources
 
 

@@ -9,9 +9,8 @@ from nbformat.v4 import new_output
 
 from gradescent.grading.wire import clean
 from gradescent.student.check import box, line
-from gradescent.student.judging import Result, Stop
+from gradescent.student.judging import RESULT_MIME, Result, Stop
 
-RESULT_MIME = "application/vnd.gradescent.result+json"
 PICTURES = ("image/png", "image/jpeg")
 MAX_OUTPUTS = 200  # of one cell
 MAX_TEXT = 100_000  # characters of one output

@@ -14,6 +14,7 @@ from difflib import SequenceMatcher
 
 from nbformat import NotebookNode
 
+HIDDEN_REGIONS = ("HIDDEN TESTS", "MARK SCHEME")
 SIMILAR = 0.6  # of two cells' texts, above which one is taken for an edited copy of the other
 
 
@@ -174,9 +175,24 @@ def _notes(source: NotebookNode, submitted: NotebookNode, owners: dict[int, int]
     return notes
 
 
+def split_hidden(text: str) -> tuple[str, str]:
+    """A cell's text as it is handed out, and the regions that are not: hidden tests and rubrics."""
+    shown: list[str] = []
+    hidden: list[str] = []
+    inside = ""
+    for line in text.split("\n"):
+        if inside:
+            hidden.append(line)
+            inside = "" if f"END {inside}" in line else inside
+            continue
+        inside = next((region for region in HIDDEN_REGIONS if f"BEGIN {region}" in line), "")
+        (hidden if inside else shown).append(line)
+    return "\n".join(shown), "\n".join(hidden)
+
+
 def visible_text(text: str) -> str:
     """A cell's text as students have it: without hidden tests and rubric, white space folded."""
-    text = re.sub(r"^[^\n]*BEGIN (HIDDEN TESTS|MARK SCHEME).*?END \1[^\n]*$", "", text, flags=re.DOTALL | re.MULTILINE)
+    text, _ = split_hidden(text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines() if line.strip())
 
 

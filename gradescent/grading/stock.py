@@ -32,11 +32,11 @@ from gradescent.authoring.build import text_of
 from gradescent.authoring.release import PREPROCESSORS, graded_notebook
 from gradescent.authoring.text import Part, source_notebook
 from gradescent.course import FILE, Course, CourseError, load_course
-from gradescent.grading.feedback import HIDDEN, configure_pages
+from gradescent.grading.feedback import configure_pages
 from gradescent.grading.gradebook import wait_for_locks
-from gradescent.grading.outputs import RESULT_MIME
 from gradescent.grading.record import write_durably
-from gradescent.grading.repair import repair
+from gradescent.grading.repair import repair, split_hidden
+from gradescent.student.judging import RESULT_MIME
 
 CELL_SECONDS = 600  # wall clock a cell; the tests limit the CPU time of each call themselves
 
@@ -68,9 +68,9 @@ class RunTests(Execute):
         self, cell: NotebookNode, resources: dict[str, Any], index: int
     ) -> tuple[NotebookNode, dict[str, Any]]:
         whole = cell.source
-        hidden = HIDDEN.search(whole) if is_grade(cell) and not is_solution(cell) else None
+        _, hidden = split_hidden(whole)
         try:
-            cell.source = hidden[0] if hidden else whole
+            cell.source = hidden if hidden and is_grade(cell) and not is_solution(cell) else whole
             return super().preprocess_cell(cell, resources, index)
         finally:
             cell.source = whole

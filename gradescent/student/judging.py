@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+RESULT_MIME = "application/vnd.gradescent.result+json"  # a result among the outputs of a graded cell
+
 
 class Outcome(str, Enum):
     """How a question ended. The values are what result.json and the tables show."""

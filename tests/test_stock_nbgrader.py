@@ -31,6 +31,7 @@ from grader_tests.variants import Variant, fill, load, reference_cells
 from gradescent.authoring.release import release_notebook
 from gradescent.course import Course, load_course
 from gradescent.grading import gradebook, stock
+from gradescent.grading.repair import split_hidden
 
 BY_HAND, SGD = "part1_by_hand", "part3_sgd"
 PARTS = [BY_HAND, NETWORK, SGD]
@@ -363,8 +364,8 @@ def test_feedback_shows_neither_tests_nor_rubric_nor_model_answers(both: Both) -
 def _secrets(course: Course, part: str) -> set[str]:
     """Lines of the hidden tests and of the rubrics that students' copies do not hold."""
     tests = (ROOT / "grader_tests" / ASSIGNMENT / f"{part}.py").read_text(encoding="utf-8")
-    rubrics = [stock.HIDDEN.search(cell.source) for cell in source_of(course, part).cells]
-    lines = [*tests.splitlines(), *(line for rubric in rubrics if rubric for line in rubric[0].splitlines())]
+    regions = [split_hidden(cell.source)[1] for cell in source_of(course, part).cells]
+    lines = [*tests.splitlines(), *(line for region in regions for line in region.splitlines())]
     shown = _plain("\n".join(cell.source for cell in fill(source_of(course, part)).cells))
     plain = {_plain(line).removeprefix("- ").replace("**", "").replace("`", "") for line in lines}
     return {line for line in plain if len(line) >= 30 and line not in shown}

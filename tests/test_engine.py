@@ -516,14 +516,24 @@ def test_a_person_looks_again_when_a_graded_answer_has_changed(
         assert book.find_grade("network", NETWORK, ASSIGNMENT, "ada").manual_score == 3.0
 
 
-def test_names_with_markup_and_escape_codes_are_shown_as_text(
-    course: Course, hand_in: Callable, grade: Callable
-) -> None:
-    hand_in("[bold]x[red]\x1b[31m")
+def test_names_with_markup_are_shown_as_text(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("[bold]x[red]")
     code, _, printed = grade()
     assert code == DONE
     assert "[bold]x[red]" in printed
-    assert "\x1b[31m" not in printed
+
+
+def test_names_that_no_file_can_carry_need_a_person(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("ada")
+    hand_in("eve\x1b[2J\n! ada: forged")
+    (course.submitted / os.fsdecode(b"st\xff") / ASSIGNMENT).mkdir(parents=True)
+    code, results, printed = grade()
+    assert code == NEEDS_A_PERSON
+    assert scores(results["ada"]) == FULL
+    assert len(results) == 3
+    assert "cannot be a student's name" in printed
+    assert "\x1b" not in printed
+    assert "\n! ada: forged" not in printed
 
 
 def test_json_that_cannot_be_written_hides_nothing(course: Course, hand_in: Callable, grade: Callable) -> None:
@@ -532,3 +542,21 @@ def test_json_that_cannot_be_written_hides_nothing(course: Course, hand_in: Call
     assert code == NEEDS_A_PERSON
     assert "Results:" in printed
     assert "/proc/none" in printed
+
+
+def test_hostile_text_does_not_stop_the_grader(course: Course, hand_in: Callable, grade: Callable) -> None:
+    notebook = network_notebook(course)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("\\begin{a}" * 20_000))
+    notebook.cells.append(nbformat.v4.new_markdown_cell("#BEGIN MARK SCHEME\n" * 20_000))
+    notebook.cells.append(new_code_cell("a=0\n" * 200_000))
+    notebook.cells.append(new_code_cell("import os\nos.write(2, b'x' * (1 << 20))"))
+    hand_in("hostile", notebook)
+    code, results, _ = grade()
+    assert code == DONE
+    assert scores(results["hostile"]) == FULL
+
+
+def test_a_constant_accuracy_gains_nothing(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("constant", evaluate_is(course, "return 7 / 23"))
+    _, results, _ = grade()
+    assert results["constant"]["evaluate"]["score"] == 0

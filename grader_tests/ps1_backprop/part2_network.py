@@ -439,7 +439,7 @@ def evaluates_few_examples(student: Student, rng: np.random.Generator) -> None:
     handle = student_net(student, net)
     x, _ = random_batch(rng, net.sizes, 2)
     winners = net.predict(x).argmax(axis=0)
-    for m, hits in ((1, 1), (1, 0), (2, 2), (2, 1)):
+    for m, hits in rng.permutation([(1, 1), (1, 0), (2, 2), (2, 1)]).tolist():
         targets = np.where(np.arange(m) < hits, winners[:m], (winners[:m] + 1) % 3)
         what = f"evaluate of {m} example{'s' * (m > 1)} of which {hits} {'are' if hits > 1 else 'is'} right"
         suspects = [Suspect(hits, "it counts the right ones: divide by the number of examples")]
@@ -459,11 +459,12 @@ def evaluate_changes_nothing(student: Student, rng: np.random.Generator) -> None
 
 
 def _mixed_examples(rng: np.random.Generator, net: Net) -> tuple[Array, Array]:
-    """Examples of which seven are classified right and sixteen wrong."""
-    m, classes = 23, net.sizes[-1]
+    """Examples of which some are classified right, fewer than half, and the others wrong."""
+    m, classes = int(rng.integers(19, 30)), net.sizes[-1]
+    right = int(rng.integers(3, 9))
     x, _ = random_batch(rng, net.sizes, m)
     winners = net.predict(x).argmax(axis=0)
-    targets = np.where(np.arange(m) < 7, winners, (winners + 1) % classes)
+    targets = np.where(np.arange(m) < right, winners, (winners + 1) % classes)
     order = rng.permutation(m)
     return x[:, order], np.eye(classes)[targets[order]].T
 

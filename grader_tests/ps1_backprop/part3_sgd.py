@@ -11,7 +11,6 @@ import numpy as np
 from grader_tests.ps1_backprop.reference import (
     Array,
     Arrays,
-    Gradients,
     Net,
     Training,
     descend,
@@ -118,14 +117,19 @@ def check_training(student: Student, net: Net, run: Training) -> None:
 
 
 def check_change(student: Student, handle: Handle, net: Net, run: Training, first: Training | None = None) -> None:
-    """The change of the parameters since `net`, with true gradients or, if that fails, with the student's own.
+    """The change of the parameters since `net`, with true gradients or, where back_prop is wrong, with given ones.
 
-    A wrong back_prop is a mistake of part 2. It costs no points here. `first` is an earlier call on the same network.
+    A wrong back_prop is a mistake of part 2. It costs no points here: SGD_train is run once more, with a back_prop of
+    the grader's in its place. The student's own gradients are no measure: they could be made to fit any change.
+    `first` is an earlier call on the same network.
     """
     got = _change(net, _parameters(handle, net))
     if relative_error(_flat(got), _flat(_change(net, descend(net, run)))) <= TOLERANCE:
         return
-    gradients = _gradients(student, net, run)
+    gradients: Callable = Net.gradients
+    if not _has_right_gradients(student, net, run):
+        gradients = _given_gradients
+        got = _change(net, _trained_with(student, net, run, first))
     expected = _change(net, descend(net, run, gradients=gradients))
     if relative_error(_flat(got), _flat(expected)) <= TOLERANCE:
         return
@@ -211,28 +215,42 @@ def _parameters(handle: Handle, net: Net) -> Net:
     return Net(arrays["weights"], arrays["biases"], net.hidden, net.output)
 
 
-def _gradients(student: Student, net: Net, run: Training) -> Gradients:
-    """True gradients where the student's back_prop returns those, else the student's own."""
-    handle = student_net(student, net)
-
-    def own(at: Net, x: Array, y: Array) -> tuple[Arrays, Arrays]:
-        _set(handle, at)
-        dW, db = check_sequence("back_prop's return value (dW_list, db_list)", handle.call("back_prop", x, y), 2)
-        return _shaped("dW", dW, at.weights), _shaped("db", db, at.biases)
-
-    dW, db = own(net, run.x, run.y)
+def _has_right_gradients(student: Student, net: Net, run: Training) -> bool:
+    """Whether the student's back_prop is right on the whole training set."""
+    returned = student_net(student, net).call("back_prop", run.x, run.y)
     true_dW, true_db = net.gradients(run.x, run.y)
-    if not sum(np.linalg.norm(gradient) for gradient in [*dW, *db]) > 1e-6:
-        raise wrong("back_prop", "returns zeros, with which no training can be judged", "", "get back_prop right first")
-    pairs = zip([*dW, *db], [*true_dW, *true_db], strict=True)
-    return Net.gradients if all(relative_error(a, b) <= 1e-9 for a, b in pairs) else own
+    true = [*true_dW, *true_db]
+    try:
+        own = [*returned[0], *returned[1]]
+        return len(own) == len(true) and all(relative_error(a, b) <= 1e-9 for a, b in zip(own, true, strict=True))
+    except (TypeError, ValueError, IndexError):
+        return False
 
 
 def _shaped(name: str, gradients: Any, parameters: Arrays) -> list[Array]:
-    """The student's gradients; SGD_train cannot work with any that do not fit the parameters."""
+    """The student's gradients; nothing can work with any that do not fit the parameters."""
     values = check_sequence(f"{name}_list of back_prop", gradients, len(parameters))
     pairs = enumerate(zip(values, parameters, strict=True))
     return [check_array(f"{name}[{layer}] of back_prop", value, p.shape) for layer, (value, p) in pairs]
+
+
+def _given_gradients(at: Net, x: Array, y: Array) -> tuple[Arrays, Arrays]:
+    """Sums over the columns like true gradients, of the right shapes, and else of no meaning."""
+    columns = np.cos(np.arange(1, len(x) + 1)) @ x + np.sin(np.arange(1, len(y) + 1)) @ y
+    total = 0.1 * float(np.sum(columns))
+    dW, db = ([total * np.cos(1 + np.arange(p.size)).reshape(p.shape) for p in ps] for ps in (at.weights, at.biases))
+    return dW, db
+
+
+def _trained_with(student: Student, net: Net, run: Training, first: Training | None) -> Net:
+    """The student's network after SGD_train, its gradients being the given ones."""
+    handle = student_net(student, net)
+    handle.set("back_prop", lambda x, y: _given_gradients(net, np.asarray(x), np.asarray(y)))
+    if first:
+        _train(student, handle, first)
+        _set(handle, net)
+    _train(student, handle, run)
+    return _parameters(handle, net)
 
 
 def _case(
@@ -277,6 +295,7 @@ def accuracy_after_every_epoch(student: Student, rng: np.random.Generator) -> No
             _train(student, handle, replace(run, epochs=epochs))
         expected["acc_train_array"].append(_accuracy(handle, pairs))
         expected["acc_test_array"].append(_accuracy(handle, test_pairs))
+    _demand_lively(student, rng, net, pairs)
     handle = student_net(student, net)
     _train_and_record(student, handle, net, run, verbose=False, test=test_pairs)
     both = list(expected.values())
@@ -368,6 +387,14 @@ def _train_and_record(
             "SGD_train", "changes no parameter, so there is no progress to record", "", "get sgd_train right first"
         )
     return printed
+
+
+def _demand_lively(student: Student, rng: np.random.Generator, net: Net, pairs: list[tuple[Array, Array]]) -> None:
+    """An evaluate that says the same of every network tells nothing about a history."""
+    others = [random_net(rng, net.sizes, net.hidden, net.output) for _ in range(8)]
+    said = {_accuracy(student_net(student, other), pairs) for other in others}
+    if len(said) < 2:
+        raise wrong("evaluate", f"returns {said.pop():g} for 8 networks", "", "get evaluate of part 2 right first")
 
 
 def _accuracy(handle: Handle, data: list[tuple[Array, Array]]) -> float:

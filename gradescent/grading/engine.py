@@ -145,6 +145,8 @@ def _grade_student(job: Job, submission: intake.Submission, force: bool, report:
     """Grade one student, or take the result that stands when nothing has changed. Never raises."""
     folder = job.course.autograded / submission.student / job.assignment.name
     report(submission.student, "reading")
+    if submission.problem:
+        return _not_graded(job, submission, submission.problem)
     try:
         parts = intake.find_parts(submission, job.sources, job.assignment.limits)
         key = _key(job, parts)

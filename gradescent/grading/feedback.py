@@ -26,6 +26,8 @@ from gradescent.course import Course
 from gradescent.grading.gradebook import url
 from gradescent.grading.repair import split_hidden
 
+MAX_MARKDOWN = 20_000  # characters of a cell that are rendered: hostile Markdown takes quadratic time
+
 # What Markdown, tables and our own messages are made of. No class or id of nbgrader's page can be borrowed.
 TEXT = {"a", "abbr", "b", "br", "code", "del", "em", "i", "img", "s", "span", "strong", "sub", "sup", "u"}
 BLOCKS = {"blockquote", "details", "div", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "p", "pre", "summary"}
@@ -95,6 +97,8 @@ def _is_safe(tag: str, name: str, value: str) -> bool:
 @pass_context
 def safe_markdown(context: Context, source: str) -> str:
     """Markdown as safe HTML. nbgrader's own templates let scripts in a student's Markdown through."""
+    if len(source) > MAX_MARKDOWN:
+        return f"<pre>{html.escape(source)}</pre>"
     attachments = context.get("cell", {}).get("attachments", {})
     try:
         rendered = MarkdownWithMath(renderer=_Renderer(escape=False, attachments=attachments)).render(source)

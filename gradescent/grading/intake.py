@@ -37,6 +37,7 @@ class Submission:
 
     student: str
     folder: Path
+    problem: str = ""
 
 
 @dataclass
@@ -69,13 +70,22 @@ def submissions(submitted: Path, assignment: str) -> list[Submission]:
     students = sorted(
         entry.name for entry in os.scandir(submitted) if entry.is_dir() and not entry.name.startswith(".")
     )
-    found = [Submission(name, submitted / name / assignment) for name in students]
+    found = [_submission(name, submitted / name / assignment) for name in students]
     found = [submission for submission in found if submission.folder.is_dir()]
     if not found:
         raise CourseError(
             f"{submitted}: nobody handed in {assignment!r}. Remedy: put notebooks at <student>/{assignment}/*.ipynb"
         )
     return found
+
+
+def _submission(name: str, folder: Path) -> Submission:
+    """A submission; a name that no file or page can carry is shown escaped, and needs a person."""
+    if name.isprintable() and name.encode("utf-8", "replace").decode() == name:
+        return Submission(name, folder)
+    return Submission(
+        ascii(name), folder, f"the folder {name!a} cannot be a student's name. Remedy: give it another name"
+    )
 
 
 def find_parts(submission: Submission, sources: dict[str, NotebookNode], limits: Limits) -> dict[str, Found]:

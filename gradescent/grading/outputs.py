@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from nbformat import NotebookNode
@@ -13,6 +14,7 @@ from gradescent.student.judging import RESULT_MIME, Result, Stop
 
 PICTURES = ("image/png", "image/jpeg")
 MAX_OUTPUTS = 200  # of one cell
+MAX_CELL = 8 << 20  # characters of all outputs of a cell
 MAX_TEXT = 100_000  # characters of one output
 MAX_PICTURE = 4 << 20  # characters of one picture in base64
 
@@ -43,7 +45,12 @@ def safe_outputs(outputs: Any) -> list[NotebookNode]:
     """
     if not isinstance(outputs, list):
         return []
-    made = [_safe(output) for output in outputs[:MAX_OUTPUTS] if isinstance(output, dict)]
+    made, room = [], MAX_CELL
+    for output in outputs[:MAX_OUTPUTS]:
+        safe = _safe(output) if isinstance(output, dict) else None
+        room -= len(json.dumps(safe)) if safe else 0
+        if room > 0:
+            made.append(safe)
     if len(outputs) > MAX_OUTPUTS:
         made.append(
             new_output("stream", name="stdout", text=f"... {len(outputs) - MAX_OUTPUTS} more outputs were cut off\n")

@@ -25,6 +25,8 @@ START_SECONDS = 60.0  # wall clock beyond the limit: starting Python on a busy m
 EXIT_SECONDS = 2.0  # for a process that hung up to end
 POLL_SECONDS = 0.2
 MAX_CALLBACKS = 100_000
+MAX_CALLBACK_BYTES = 1 << 20  # of the arguments of one: the grader's own function computes with them
+MAX_FAILURE = 2000  # characters of an exception's message
 
 
 class MachineFault(Exception):
@@ -75,14 +77,17 @@ class Link:
             self.alive = False
             raise TimeLimit("the notebook used up the wall clock time of a submission")
         self._deadline = min(self._ends, time.monotonic() + seconds * self._wall_factor + START_SECONDS)
+        return self.exchange(header, arrays)
+
+    def exchange(self, header: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Send and receive one message within the deadline of the running request. What goes wrong ends the process."""
         try:
-            return self.exchange(header, arrays)
+            return self._exchange(header, arrays)
         except (Died, TimeLimit):
             self.alive = False
             raise
 
-    def exchange(self, header: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], list[np.ndarray]]:
-        """Send and receive one message within the deadline of the running request."""
+    def _exchange(self, header: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], list[np.ndarray]]:
         try:
             self.child.channel.setblocking(True)
             self.child.channel.settimeout(max(0.1, self._deadline - time.monotonic()))
@@ -135,6 +140,7 @@ class RemoteStudent:
 
     def __init__(self, link: Link, seconds: float):
         self._link, self._seconds = link, seconds
+        self._functions: list[Callable[..., Any]] = []  # the grader's, that a student's code may call
         self.printed, self.seconds = "", 0.0
         self.warned: list[str] = []
         self.modified: list[str] = []
@@ -160,9 +166,8 @@ class RemoteStudent:
 
     def invoke(self, label: str, target: dict[str, Any], args: tuple, kwargs: dict[str, Any]) -> Any:
         """Call a function or method and return its value, or raise the `Stop` that says how it failed."""
-        functions: list[Callable[..., Any]] = []
         arrays: list[np.ndarray] = []
-        stays = _staying(functions)
+        stays = _staying(self._functions)
         request = {
             "op": "call",
             **target,
@@ -170,41 +175,39 @@ class RemoteStudent:
             "kwargs": wire.encode(dict(kwargs), arrays, stays),
             "seconds": self._seconds,
         }
-        return self._conclude(
-            label, *self._with_callbacks(request, arrays, functions, (label, args, kwargs)), args, kwargs
-        )
+        return self._conclude(label, *self._with_callbacks(request, arrays, label), args, kwargs)
 
     def ask(self, request: dict[str, Any], value: Any = None) -> Any:
         """A request that runs no function of the student's, beyond properties."""
         arrays: list[np.ndarray] = []
         if "value" in request:
-            request = {**request, "value": wire.encode(request["value"], arrays, _staying([]))}
+            request = {**request, "value": wire.encode(request["value"], arrays, _staying(self._functions))}
         label = request.get("name") or f"{request.get('label', '')}.{request.get('attribute', '')}"
         header, received = self._link.ask({**request, "seconds": self._seconds}, arrays, self._seconds)
         return self._conclude(label, header, received, (), {})
 
     def _with_callbacks(
-        self, request: dict[str, Any], arrays: list[np.ndarray], functions: list[Callable[..., Any]], call: tuple
+        self, request: dict[str, Any], arrays: list[np.ndarray], label: str
     ) -> tuple[dict[str, Any], list[np.ndarray]]:
         header, received = self._link.ask(request, arrays, self._seconds)
         for _ in range(MAX_CALLBACKS):
             if "callback" not in header:
                 return header, received
-            answer, sent = self._answer(header, received, functions)
+            answer, sent = self._answer(header, received)
             header, received = self._link.exchange(answer, sent)
-        raise TimeLimit(f"{call[0]} called the function that it was given more than {MAX_CALLBACKS} times.")
+        raise TimeLimit(f"{label} called the function that it was given more than {MAX_CALLBACKS} times.")
 
-    def _answer(
-        self, header: dict[str, Any], received: list[np.ndarray], functions: list[Callable[..., Any]]
-    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def _answer(self, header: dict[str, Any], received: list[np.ndarray]) -> tuple[dict[str, Any], list[np.ndarray]]:
         """Call the grader's own function that a student's code asked for."""
         number = header["callback"]
-        if type(number) is not int or not 0 <= number < len(functions):
+        if type(number) is not int or not 0 <= number < len(self._functions):
             raise Died("the process asked for a function that it was not given")
         arrays: list[np.ndarray] = []
+        if sum(array.nbytes for array in received) > MAX_CALLBACK_BYTES:
+            return {"failure": "the argument is larger than anything that the function is for"}, []
         try:
             args = wire.Decoder(received, self._stands_for).decode(header.get("args"))
-            value = functions[number](*args)
+            value = self._functions[number](*args)
         except Exception as error:  # the arguments are the student's: what they break is told to the student
             return {"failure": f"{type(error).__name__}: {error}"[:500]}, []
         return {"value": wire.encode(value, arrays, _staying([]))}, arrays
@@ -292,5 +295,5 @@ def read_failure(described: Any) -> Failure | None:
         return None
     if not isinstance(described, Mapping):
         raise ValueError("a malformed failure")
-    texts = (wire.clean(str(described.get(key, ""))) for key in ("type", "message", "where"))
+    texts = (wire.clean(str(described.get(key, "")), MAX_FAILURE) for key in ("type", "message", "where"))
     return Failure(*texts)

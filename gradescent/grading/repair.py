@@ -15,6 +15,7 @@ from difflib import SequenceMatcher
 from nbformat import NotebookNode
 
 HIDDEN_REGIONS = ("HIDDEN TESTS", "MARK SCHEME")
+MAX_PARSED = 100_000  # characters of a cell that are parsed; a parser's memory is many times its text
 SIMILAR = 0.6  # of two cells' texts, above which one is taken for an edited copy of the other
 
 
@@ -201,7 +202,7 @@ def defined(cell: NotebookNode) -> set[str]:
     if cell.cell_type != "code":
         return set()
     try:
-        tree = ast.parse(cell.source)
+        tree = ast.parse(cell.source if len(cell.source) <= MAX_PARSED else "")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set(re.findall(r"^(?:def|class)\s+(\w+)", cell.source, flags=re.MULTILINE))
     names: set[str] = set()

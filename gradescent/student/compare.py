@@ -84,6 +84,8 @@ def check_shape(what: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
         raise wrong(what, "came back as None", "a missing return statement", "end the function with `return ...`")
     if not isinstance(value, np.ndarray | np.generic | int | float | complex | list | tuple):
         raise wrong(what, f"came back as {_kind(value)}, expected {_wanted(shape)}", "", _unpack(value))
+    if _holds_text(value):
+        raise wrong(what, f"holds text, expected an array of shape {shape}")
     try:
         array = np.asarray(value)
     except ValueError:
@@ -282,6 +284,11 @@ def _count(number: int) -> str:
 def _type_name(value: Any) -> str:
     """The name of the type; of what a handle stands for, where it is one."""
     return str(getattr(value, "type_name", None) or type(value).__name__)
+
+
+def _holds_text(value: Any) -> bool:
+    """Whether there is text somewhere in nested lists: as an array it would take the length of the longest for each."""
+    return isinstance(value, str) or (isinstance(value, list | tuple) and any(map(_holds_text, value)))
 
 
 def _kind(value: Any) -> str:

@@ -248,6 +248,7 @@ VARIANTS = [
         "answers_of_the_visible_checks",
         cells={"activations": TABLE},
         scores={"activations": 0.0, "derivatives": 1.0, "one_iteration": 0.0},
+        says={"activations": "never filled in"},
     ),
     # ── derivatives ──────────────────────────────────────────────────────────────────────────────────────────────
     Variant(

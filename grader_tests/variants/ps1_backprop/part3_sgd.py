@@ -164,7 +164,7 @@ WRONG_SGD = [
             "Network.SGD_train, Network.back_prop = SGD_train, back_prop"
         },
         scores={"sgd_train": 0.0, "history": 0.0},
-        says={"sgd_train": "get back_prop right"},
+        says={"sgd_train": "the update is missing"},
         leave=(*LONG, "train_toy"),
     ),
     Variant(

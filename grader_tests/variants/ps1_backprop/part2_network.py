@@ -297,7 +297,7 @@ WRONG_FORWARD = [
             "forward_prop": "def forward_prop(self, a):\n    return np.full((self.sizes[-1], a.shape[1]), 0.5)\n\n\nNetwork.forward_prop = forward_prop"
         },
         scores={"forward_prop": 0.0, "back_prop": 0.0},
-        says={},
+        says={"forward_prop": "smallest case by hand", "back_prop": "get forward_prop right first"},
         leave=("evaluate",),
     ),
 ]
@@ -622,6 +622,7 @@ WRONG_EVALUATE = [
         "evaluate_hard_coded",
         cells={"evaluate": "def evaluate(self, data):\n    return 0.75\n\n\nNetwork.evaluate = evaluate"},
         scores={"evaluate": 0.0},
+        says={"evaluate": "got 0.75"},
     ),
 ]
 

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks.readings import Reading, Report, accuracy_gap, groups
+from gradescent.cli import positive
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 TRAININGS, GRADINGS = 5, 3  # repetitions, so that everything takes a few minutes
@@ -41,22 +42,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--training", action="store_true", help="training alone (default: training and grading)")
     parser.add_argument("--grading", action="store_true", help="grading alone")
     parser.add_argument(
-        "--submissions", type=_positive, default=6, metavar="N", help="size of the class that is graded (default: 6)"
+        "--submissions", type=positive, default=6, metavar="N", help="size of the class that is graded (default: 6)"
     )
     parser.add_argument(
         "--repetitions",
-        type=_positive,
+        type=positive,
         metavar="N",
         help=f"measurements of each thing (default: {TRAININGS} in training, {GRADINGS} in grading)",
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
 
 
 def _training(console: Console, repetitions: int) -> None:

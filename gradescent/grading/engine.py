@@ -131,8 +131,8 @@ def _publish(course: Course, graded: Graded, report: Report) -> None:
         result.parts[0].problem = result.parts[0].problem or str(error)
         return
     pages = course.feedback / result.student / result.assignment
-    expected = {part.part for part in result.parts if part.part in graded.notebooks}
-    if graded.notebooks and (graded.fresh or not all((pages / f"{part}.html").is_file() for part in expected)):
+    complete = all((pages / f"{part}.html").is_file() for part in graded.notebooks)
+    if graded.notebooks and (graded.fresh or not complete):
         report(result.student, "feedback")
         try:
             write_feedback(course, result.assignment, result.student)

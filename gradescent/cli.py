@@ -133,7 +133,7 @@ def _build(options: argparse.Namespace) -> int:
 
 def _grade(options: argparse.Namespace) -> int:
     from gradescent.grading import sandbox
-    from gradescent.grading.wire import clean
+    from gradescent.grading.inside.wire import clean
     from gradescent.report.table import class_table
 
     course = load_course()
@@ -176,8 +176,8 @@ def _graded(course: Course, options: argparse.Namespace, console: Console) -> It
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from gradescent.grading.engine import grade_class
+    from gradescent.grading.inside.wire import clean
     from gradescent.grading.intake import submissions
-    from gradescent.grading.wire import clean
 
     assignment = course.assignment(options.assignment)
     submitted = options.submitted or course.submitted

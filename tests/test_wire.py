@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gradescent.grading import wire
+from gradescent.grading.inside import wire
 
 
 def refuse(*content: Any) -> Any:

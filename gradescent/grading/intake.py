@@ -16,8 +16,8 @@ import nbformat
 from nbformat import NotebookNode
 
 from gradescent.course import CourseError, Limits
+from gradescent.grading.inside.wire import clean
 from gradescent.grading.repair import defined, grade_id
-from gradescent.grading.wire import clean
 
 MAX_FILES = 1000  # files of one submission that are looked at
 MAX_CELLS = 1000

@@ -8,7 +8,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from gradescent.grading.wire import clean
+from gradescent.grading.inside.wire import clean
 from gradescent.student.check import box, line
 from gradescent.student.judging import RESULT_MIME, Result, Stop
 

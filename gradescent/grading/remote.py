@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gradescent.grading import wire
+from gradescent.grading.inside import wire
 from gradescent.grading.sandbox import Child
 from gradescent.student.failures import raise_failure
 from gradescent.student.invoke import Failure

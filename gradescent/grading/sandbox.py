@@ -21,7 +21,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What of gradescent a student's process may import. Everything else of the package stays outside.
-SHARED = ("__init__.py", "student", "grading/__init__.py", "grading/wire.py", "grading/worker.py")
+SHARED = ("__init__.py", "student", "grading/__init__.py", "grading/inside")
 SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/fonts", "/etc/alternatives")
 HOME = "/home/student"
 WORK_BYTES = 256 << 20  # size of the working folder, of /tmp and of /dev/shm
@@ -53,7 +53,7 @@ def bubblewrap() -> str | None:
         return None
     # The very walls and the very program that will be used: an older bubblewrap lacks some of the options.
     with tempfile.TemporaryDirectory(prefix="gradescent-") as data:
-        probe = [program, *_walls(Path(data)), sys.executable, "-c", "import gradescent.grading.worker"]
+        probe = [program, *_walls(Path(data)), sys.executable, "-c", "import gradescent.grading.inside.worker"]
         environment = _environment(HOME, "/data", "/opt/gradescent")
         try:
             done = subprocess.run(probe, capture_output=True, timeout=60, env=environment)
@@ -83,7 +83,7 @@ def start(data: Path, memory_mb: float) -> Child:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     folder = tempfile.TemporaryDirectory(prefix="gradescent-")
     log = Path(folder.name) / "stderr"
-    worker = [sys.executable, "-m", "gradescent.grading.worker", str(theirs.fileno()), str(memory_mb)]
+    worker = [sys.executable, "-m", "gradescent.grading.inside.worker", str(theirs.fileno()), str(memory_mb)]
     sandbox = bubblewrap()
     if sandbox:
         command = [sandbox, *_walls(data), *worker]

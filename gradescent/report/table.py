@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
+from gradescent.grading.inside.wire import clean
 from gradescent.grading.record import PartResult, StudentResult
-from gradescent.grading.wire import clean
 from gradescent.student.judging import Outcome, Result
 
 MAX_REASON = 160  # characters of a reason; the whole text stands in result.json and in feedback/

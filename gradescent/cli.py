@@ -16,6 +16,7 @@ from gradescent.course import Course, CourseError, load_course
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gradescent.grading.engine import Graded, Job
     from gradescent.grading.record import StudentResult
 
 DONE, FAILED, USAGE, NEEDS_A_PERSON = 0, 1, 2, 3
@@ -93,7 +94,25 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="submissions at a time (default: the cores)",
     )
+    grade.add_argument(
+        "--student", action="append", default=[], metavar="ID", help="grade this student only; may be given again"
+    )
+    grade.add_argument(
+        "--limit",
+        action="append",
+        type=limit,
+        default=[],
+        metavar="NAME=VALUE",
+        help="another limit than course.toml's, for example cell_seconds=60; may be given again",
+    )
     grade.add_argument("--force", action="store_true", help="run again what has not changed, too")
+    grade.add_argument("--diff", action="store_true", help="write nothing; show whose points would change, and why")
+    grade.add_argument(
+        "--trust-students",
+        action="store_true",
+        dest="trust",
+        help="where nothing contains students' code on this machine, run it all the same, as you",
+    )
     grade.set_defaults(run=_grade)
 
     check = commands.add_parser(
@@ -114,6 +133,12 @@ def positive(text: str) -> int:
     return number
 
 
+def limit(text: str) -> tuple[str, float]:
+    """An option NAME=VALUE, for argparse."""
+    name, _, value = text.partition("=")
+    return name, float(value)
+
+
 def _build(options: argparse.Namespace) -> int:
     from gradescent.authoring.build import build
 
@@ -132,27 +157,35 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from gradescent.grading import sandbox
+    from gradescent.grading.engine import Options, opened_job
     from gradescent.grading.inside.wire import clean
-    from gradescent.report.table import class_table
+    from gradescent.report.table import class_table, diff_table
 
     course = load_course()
-    assignment = course.assignment(options.assignment)
+    assignment = course.assignment(options.assignment, dict(options.limit))
     console = _console()
-    contained = sandbox.describe()
-    console.print(
-        f"Sandbox: {contained}", style="bold red" if contained.startswith("NONE") else "", markup=False, highlight=False
-    )
     results: list[StudentResult] = []
+    changes: list[Graded] = []
     problem = ""
-    try:
-        results.extend(_graded(course, options, console))
-    except CourseError as error:
-        if not results:
-            raise
-        problem = str(error)
-    console.print(class_table(results, f"{assignment.name}: {assignment.title}"))
-    _say_where(console, course)
+    submitted = options.submitted or course.submitted
+    wanted = Options(submitted, options.workers, tuple(options.student), options.force, options.trust, options.diff)
+    with opened_job(course, assignment, wanted) as job:
+        contained = job.sandbox.describe()
+        style = "bold red" if contained.startswith("NONE") else ""
+        console.print(f"Sandbox: {contained}", style=style, markup=False, highlight=False)
+        try:
+            for graded in _graded(job, console):
+                results.append(graded.result)
+                changes.append(graded)
+        except CourseError as error:
+            if not results:
+                raise
+            problem = str(error)
+    if options.diff:
+        console.print(diff_table(changes, f"{assignment.name}: what would change; nothing was written"))
+    else:
+        console.print(class_table(results, f"{assignment.name}: {assignment.title}"))
+        _say_where(console, course)
     if options.json:
         problem = _write_json(options.json, results) or problem
     problems = [f"{result.student}: {text}" for result in results for text in result.problems] + (
@@ -171,36 +204,15 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=PIPE_WIDTH)
 
 
-def _graded(course: Course, options: argparse.Namespace, console: Console) -> Iterator[StudentResult]:
-    """The results as they come, with a progress bar on a terminal and a line a student elsewhere."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
+def _graded(job: Job, console: Console) -> Iterator[Graded]:
+    """The results as they come, with a live table on a terminal and a line a student elsewhere."""
     from gradescent.grading.engine import grade_class
-    from gradescent.grading.inside.wire import clean
-    from gradescent.grading.intake import submissions
+    from gradescent.report.board import Board
 
-    assignment = course.assignment(options.assignment)
-    submitted = options.submitted or course.submitted
-    total = len(submissions(submitted, assignment.name))
-    columns = (
-        TextColumn("{task.description:42.42}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("starting", total=total)
-
-        def report(student: str, what: str) -> None:
-            progress.update(bar, description=clean(f"{student}: {what}"))
-
-        results = grade_class(course, assignment, submitted, options.workers, options.force, report)
-        for number, result in enumerate(results, start=1):
-            progress.advance(bar)
-            if not console.is_terminal:
-                text = clean(f"[{number}/{total}] {result.student}: {result.score:g} points")
-                console.print(text, markup=False, highlight=False)
-            yield result
+    with Board(console, len(job.submissions)) as board:
+        for graded in grade_class(job, board.report):
+            board.finish(graded.result, graded.fault)
+            yield graded
 
 
 def _write_json(file: Path, results: list[StudentResult]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ else:
     import tomli as tomllib
 
 FILE = "course.toml"
-LEAST = {"memory_mb": 100}  # below that Python and NumPy do not start
+LEAST = {"memory_mb": 100, "processes": 16}  # below that Python and NumPy do not start
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -32,7 +33,9 @@ class Limits:
         call_seconds: CPU seconds of one call by a hidden test.
         submission_seconds: wall clock of one notebook, whatever it does.
         wall_factor: wall clock allowed, in multiples of the CPU seconds.
-        memory_mb: data memory of the student's process, MiB.
+        memory_mb: data memory of the student's processes, MiB.
+        file_mb: size of a file, and of the working folder, MiB.
+        processes: processes and threads of a submission.
         notebook_mb: size of a notebook that is opened, MiB.
     """
 
@@ -41,6 +44,8 @@ class Limits:
     submission_seconds: float = 3600
     wall_factor: float = 10
     memory_mb: float = 2048
+    file_mb: float = 256
+    processes: int = 256
     notebook_mb: float = 20
 
 
@@ -95,16 +100,17 @@ class Course:
     def gradebook(self) -> Path:
         return self.root / "gradebook.db"
 
-    def assignment(self, name: str) -> Assignment:
-        """The assignment of that name.
+    def assignment(self, name: str, limits: Mapping[str, float] | None = None) -> Assignment:
+        """The assignment of that name, with other limits put over its own.
 
         Raises:
-            CourseError: there is none; the message lists those that exist.
+            CourseError: there is none, or no such limit; the message lists those that exist.
         """
         if name not in self.assignments:
             known = ", ".join(sorted(self.assignments)) or "none"
             raise CourseError(f"{self.root / FILE}: there is no assignment {name!r}. Those that exist: {known}")
-        return self.assignments[name]
+        found = self.assignments[name]
+        return replace(found, limits=_limits(self.root / FILE, "limits", dict(limits or {}), found.limits))
 
     def texts(self, assignment: str) -> list[Path]:
         """The text sources of an assignment, one a part, in order."""

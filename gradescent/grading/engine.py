@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
+import ast
+import fcntl
 import hashlib
-import json
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
-import numpy as np
 from nbformat import NotebookNode
 
-import gradescent
 from gradescent.authoring.release import graded_notebook
 from gradescent.authoring.text import Part, source_notebook
 from gradescent.course import Assignment, Course, CourseError
-from gradescent.grading import gradebook, intake, sandbox
+from gradescent.grading import gradebook, intake, keys
 from gradescent.grading.feedback import write_feedback
-from gradescent.grading.record import FILE, PartResult, StudentResult, save, write_durably
-from gradescent.grading.remote import MachineFault
+from gradescent.grading.pool import Lost, Pool, tell
+from gradescent.grading.processes import MachineFault
+from gradescent.grading.record import PartResult, StudentResult, load, save, write_durably
 from gradescent.grading.repair import repair
-from gradescent.grading.supervisor import broken_tests, grade_notebook, missing_results, ungraded_results
+from gradescent.grading.sandbox import Sandbox
+from gradescent.grading.supervisor import (
+    Run,
+    broken_tests,
+    grade_notebook,
+    missing_results,
+    ungraded_results,
+    untouched_answers,
+)
 from gradescent.student import datasets
-from gradescent.student.judging import Questions
+from gradescent.student.judging import Questions, Result
 
 Report = Callable[[str, str], None]  # student, what is going on
+DONE = "done"
+LOCK = ".gradescent.lock"
+ATTEMPTS = 3  # at one submission, where the machine fails
+# Modules that a warm process imports when a notebook does. Others a notebook imports for itself.
+WARMED = ("numpy", "scipy", "sklearn", "pandas", "matplotlib", "keras", "tensorflow", "torch", "jax", "gradescent")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says about a run.
+
+    Attributes:
+        submitted: folder laid out as <student>/<assignment>/*.ipynb.
+        workers: submissions at a time.
+        students: those to grade, empty for all.
+        force: run again what has not changed too.
+        trust: run students' code without walls where this machine has none.
+        diff: write nothing; tell what would change.
+    """
+
+    submitted: Path
+    workers: int = 1
+    students: tuple[str, ...] = ()
+    force: bool = False
+    trust: bool = False
+    diff: bool = False
 
 
 @dataclass
@@ -41,14 +72,14 @@ class Graded:
 
     Attributes:
         result: the record.
-        notebooks: what stands in autograded/, by part.
-        fresh: whether they were run now, or taken as they were.
+        earlier: the record that stood before, None where there was none.
+        fresh: whether any of it was run now.
         changed: answers for a person that are others than last time, as (part, question).
         fault: the machine's, not the submission's: nothing of it may reach the gradebook.
     """
 
     result: StudentResult
-    notebooks: dict[str, NotebookNode]
+    earlier: StudentResult | None = None
     fresh: bool = False
     changed: frozenset[tuple[str, str]] = frozenset()
     fault: bool = False
@@ -56,58 +87,128 @@ class Graded:
 
 @dataclass
 class Job:
-    """What every submission of an assignment is graded with."""
+    """What every submission of an assignment is graded with.
+
+    Attributes:
+        course, assignment, options: what is graded.
+        sources: the source notebooks, by part, as the other mappings.
+        questions: the hidden tests.
+        tests: their digests, by question.
+        imports: the modules that a notebook will want.
+        sandbox: where students' code runs.
+        surroundings: versions, data and sandbox, which stand in every record.
+        submissions: all that were handed in and are to be graded.
+    """
 
     course: Course
     assignment: Assignment
+    options: Options
     sources: dict[str, NotebookNode]
     questions: dict[str, Questions]
-    data: Path
-    environment: dict[str, object]
+    sandbox: Sandbox
+    surroundings: dict[str, object]
+    submissions: list[intake.Submission]
+    imports: dict[str, frozenset[str]] = field(default_factory=dict)
+    tests: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-def grade_class(
-    course: Course, assignment: Assignment, submitted: Path, workers: int, force: bool, report: Report
-) -> Iterator[StudentResult]:
-    """Grade every submission and yield the results as they come.
+_JOB: Job | None = None  # the supervisors' processes are forked, and find it here
 
-    Args:
-        course, assignment: what is graded.
-        submitted: folder laid out as <student>/<assignment>/*.ipynb.
-        workers: submissions at a time.
-        force: run again what has not changed too.
-        report: told what is going on.
+
+@contextmanager
+def opened_job(course: Course, assignment: Assignment, options: Options) -> Iterator[Job]:
+    """Everything that a run needs: the submissions, the hidden tests, the data, and the sandbox.
 
     Raises:
         CourseError: something that concerns the whole class is wrong.
     """
-    found = intake.submissions(submitted, assignment.name)
+    found = _chosen(intake.submissions(options.submitted, assignment.name), options)
     if str(course.root) not in sys.path:
         sys.path.append(str(course.root))  # grader_tests lies in the course's folder
     sources = {
         file.stem: source_notebook(Part(course, assignment.name, file)) for file in course.texts(assignment.name)
     }
     questions = {part: _hidden_questions(assignment.name, part, source) for part, source in sources.items()}
-    unusable = _enter_assignment(course, assignment.name, sources)
-    with training_data(assignment) as (data, described):
-        job = Job(course, assignment, sources, questions, data, {**_environment(), "data": described})
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            pending: set[Future[Graded]] = {
-                pool.submit(_grade_student, job, submission, force, report) for submission in found
-            }
-            try:
-                while pending:
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        graded = future.result()
-                        if not unusable and not graded.fault:
-                            _publish(course, graded, report)
-                        report(graded.result.student, "done")
-                        yield graded.result
-            except BaseException:
-                for future in pending:
-                    future.cancel()
-                raise
+    with only_one(course), training_data(assignment) as (data, described), Sandbox(data, options.trust) as sandbox:
+        surroundings = {**keys.environment(), "sandbox": sandbox.backend.value, "data": described}
+        job = Job(course, assignment, options, sources, questions, sandbox, surroundings, found)
+        for part, source in sources.items():
+            job.imports[part] = imports_of(source)
+            job.tests[part] = {name: keys.tests_key(question) for name, question in questions[part].items()}
+        yield job
+
+
+def _chosen(found: list[intake.Submission], options: Options) -> list[intake.Submission]:
+    unknown = set(options.students) - {submission.student for submission in found}
+    if unknown:
+        listed = ", ".join(submission.student for submission in found[:20])
+        raise CourseError(f"--student {sorted(unknown)[0]}: handed nothing in. Those who did: {listed}")
+    return [submission for submission in found if not options.students or submission.student in options.students]
+
+
+@contextmanager
+def only_one(course: Course) -> Iterator[None]:
+    """Keep a second `gradescent grade` from grading the same class at the same time.
+
+    Raises:
+        CourseError: one is running.
+    """
+    course.autograded.mkdir(exist_ok=True)
+    lock = course.autograded / LOCK
+    with lock.open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CourseError(f"{lock}: `gradescent grade` is at work in this course. Remedy: wait for it") from None
+        yield
+
+
+def imports_of(notebook: NotebookNode) -> frozenset[str]:
+    """The modules that a notebook's code imports, of those that a warm process may import for it."""
+    names: set[str] = set()
+    for cell in notebook.cells:
+        try:
+            tree = ast.parse(cell.source if cell.cell_type == "code" else "")
+        except (SyntaxError, ValueError):  # magics, for instance
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module)
+    # What it has of gradescent beside the student's part, a student's process never sees.
+    names = {name for name in names if not name.startswith("gradescent") or name.startswith("gradescent.student")}
+    return frozenset(name for name in names if name.split(".")[0] in WARMED)
+
+
+def grade_class(job: Job, report: Report) -> Iterator[Graded]:
+    """Grade every submission and yield the results as they come; feedback pages are written when all are there.
+
+    Args:
+        job: of a class.
+        report: told what is going on.
+
+    Raises:
+        CourseError: the gradebook cannot be used at all; the class is graded all the same.
+    """
+    global _JOB
+    _JOB, course = job, job.course
+    unusable = "" if job.options.diff else _enter_assignment(course, job.assignment.name, job.sources)
+    for imports in set(job.imports.values()):
+        report("", f"importing {', '.join(sorted(imports)) or 'what notebooks need'}")
+        job.sandbox.prepare(imports)
+    pages: dict[str, StudentResult] = {}
+    with Pool(job.options.workers, report) as pool:
+        for student, graded in pool.run(_grade_student, {found.student: found for found in job.submissions}):
+            if isinstance(graded, Lost):
+                graded = _not_graded(job, student, f"{graded}. Remedy: grade again; if it stays, a person has to look")
+            if not (unusable or graded.fault or job.options.diff):
+                _enter(course, graded, pages)
+            report(student, DONE)
+            yield graded
+        for student, problem in pool.run(_feedback, pages):
+            report(student, DONE)
+            _add_problem(pages[student], str(problem))
     if unusable:
         raise CourseError(unusable)
 
@@ -121,87 +222,157 @@ def _enter_assignment(course: Course, assignment: str, sources: dict[str, Notebo
     return ""
 
 
-def _publish(course: Course, graded: Graded, report: Report) -> None:
-    """Gradebook and feedback, one student at a time: several writers gain nothing."""
+def _enter(course: Course, graded: Graded, pages: dict[str, StudentResult]) -> None:
+    """Enter a result into the gradebook, and note whose feedback pages are to be written."""
     result = graded.result
     try:
         with gradebook.opened(course) as book:
-            gradebook.enter_result(book, result, graded.notebooks, graded.changed)
+            gradebook.enter_result(book, result, graded.changed)
     except CourseError as error:
-        result.parts[0].problem = result.parts[0].problem or str(error)
+        _add_problem(result, str(error))
         return
-    pages = course.feedback / result.student / result.assignment
-    complete = all((pages / f"{part}.html").is_file() for part in graded.notebooks)
-    if graded.notebooks and (graded.fresh or not complete):
-        report(result.student, "feedback")
-        try:
-            write_feedback(course, result.assignment, result.student)
-        except Exception as error:  # nbgrader wraps whatever went wrong; the grades are safe by now
-            problem = f"{pages}: the feedback could not be written ({type(error).__name__}). Remedy: free the disk, grade again"
-            result.parts[0].problem = result.parts[0].problem or problem
+    folder = course.feedback / result.student / result.assignment
+    ran = [part.part for part in result.parts if part.ran]
+    if ran and (graded.fresh or not all((folder / f"{part}.html").is_file() for part in ran)):
+        pages[result.student] = result
 
 
-def _grade_student(job: Job, submission: intake.Submission, force: bool, report: Report) -> Graded:
-    """Grade one student, or take the result that stands when nothing has changed. Never raises."""
-    folder = job.course.autograded / submission.student / job.assignment.name
-    report(submission.student, "reading")
-    if submission.problem:
-        return _not_graded(job, submission, submission.problem)
+def _add_problem(result: StudentResult, problem: str) -> None:
+    result.parts[0].problem = result.parts[0].problem or problem
+
+
+def _feedback(result: StudentResult) -> str:
+    """Write a student's pages, and return what went wrong, empty when nothing did."""
+    assert _JOB
+    tell(result.student, "feedback")
     try:
-        parts = intake.find_parts(submission, job.sources, job.assignment.limits)
-        key = _key(job, parts)
-        kept = None if force else _kept(folder, key, list(job.sources))
-        return kept or _grade_afresh(job, submission, parts, folder, key, report)
-    except MachineFault as error:
-        return _not_graded(
-            job, submission, f"{error}. Remedy: `gradescent grade` again; the sandbox is named in its first line"
+        write_feedback(_JOB.course, result.assignment, result.student)
+    except Exception as error:  # nbgrader wraps whatever went wrong; the grades are safe by now
+        pages = _JOB.course.feedback / result.student / result.assignment
+        return (
+            f"{pages}: the feedback could not be written ({type(error).__name__}). Remedy: free the disk, grade again"
         )
+    return ""
+
+
+def _grade_student(submission: intake.Submission) -> Graded:
+    """Grade one student, or take the result that stands when nothing has changed. Never raises."""
+    assert _JOB
+    job, student = _JOB, submission.student
+    folder = job.course.autograded / student / job.assignment.name
+    if submission.problem:
+        return _not_graded(job, student, submission.problem)
+    try:
+        return _retried(lambda: _graded(job, submission, folder))
+    except MachineFault as error:
+        remedy = "Remedy: `gradescent grade` again; `gradescent doctor` tries the sandbox"
+        return _not_graded(job, student, f"{error}. {remedy}")
     except OSError as error:
         where = error.filename or folder
         return _not_graded(
-            job, submission, f"{where}: {error.strerror}. Remedy: free the disk or correct the permissions, grade again"
+            job, student, f"{where}: {error.strerror}. Remedy: free the disk or correct the permissions, grade again"
         )
     except Exception as error:  # one submission must not end the class, whatever it is made of
         problem = f"{submission.folder}: the engine failed on it ({type(error).__name__}: {error}). Remedy: a person has to look"
-        return _not_graded(job, submission, problem)
+        return _not_graded(job, student, problem)
 
 
-def _not_graded(job: Job, submission: intake.Submission, problem: str) -> Graded:
+def _retried(attempt: Callable[[], Graded]) -> Graded:
+    """A fault of the machine is no fault of the submission: try again."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return attempt()
+        except MachineFault:
+            continue
+    return attempt()
+
+
+def _not_graded(job: Job, student: str, problem: str) -> Graded:
     """No score and no record: what stands from an earlier run stays as it is."""
     parts = [PartResult(part, ungraded_results(source, problem)) for part, source in job.sources.items()]
     parts[0].problem = problem
-    return Graded(StudentResult(submission.student, job.assignment.name, parts), {}, fault=True)
+    return Graded(StudentResult(student, job.assignment.name, parts), fault=True)
 
 
-def _grade_afresh(
-    job: Job, submission: intake.Submission, parts: dict[str, intake.Found], folder: Path, key: str, report: Report
-) -> Graded:
-    results, notebooks = [], {}
-    for name, found in parts.items():
-        graded = graded_notebook(job.sources[name])
-        if found.notebook is None:
-            message = found.problem or f"{name}.ipynb was not handed in"
-            results.append(PartResult(name, missing_results(graded, message), found.notes, found.problem))
+def _graded(job: Job, submission: intake.Submission, folder: Path) -> Graded:
+    found = intake.find_parts(submission, job.sources, job.assignment.limits)
+    earlier = load(folder)
+    before = {part.part: part for part in earlier.parts} if earlier else {}
+    keys_now = {
+        name: keys.part_key(found[name], source, job.assignment.limits, job.surroundings)
+        for name, source in job.sources.items()
+    }
+    results: list[PartResult] = []
+    notebooks: dict[str, NotebookNode] = {}
+    for name, key in keys_now.items():
+        kept = before.get(name)
+        if kept and _stands(job, kept, key, folder):
+            results.append(kept)
             continue
-        start = time.perf_counter()
-        notebook, repairs = repair(graded, found.notebook)
-        say = _sayer(report, submission.student, name)
-        limits = job.assignment.limits
-        questions, seed = grade_notebook(notebook, job.questions[name], limits, job.data, progress=say)
-        notebooks[name] = notebook
-        seconds = time.perf_counter() - start
-        problem = found.problem or broken_tests(questions)
-        results.append(PartResult(name, questions, found.notes + repairs, problem, True, seconds, seed))
-    result = StudentResult(submission.student, job.assignment.name, results, {**job.environment, "key": key})
-    changed = _changed_answers(_earlier(folder), result)
+        stands = {} if job.options.force or kept is None or kept.key != key else _standing_results(job, kept)
+        graded, notebook = _grade_part(job, submission.student, name, found[name], stands)
+        graded.key, graded.tests = key, job.tests[name]
+        results.append(graded)
+        if notebook is not None:
+            notebooks[name] = notebook
+    result = StudentResult(submission.student, job.assignment.name, results, job.surroundings)
+    fresh = any(part is not before.get(part.part) for part in results)
+    if fresh and not job.options.diff:
+        _save(result, notebooks, folder)
+    return Graded(result, earlier, fresh, _changed_answers(earlier, result))
+
+
+def _stands(job: Job, kept: PartResult, key: str, folder: Path) -> bool:
+    """Whether the result of an earlier run is still what a new one would give, its notebook still there."""
+    if job.options.force or kept.key != key or kept.tests != job.tests[kept.part]:
+        return False
+    return not kept.ran or (folder / f"{kept.part}.ipynb").is_file()
+
+
+def _standing_results(job: Job, kept: PartResult) -> dict[str, Result]:
+    """The questions whose tests have not changed, where a notebook's state allows to judge the others alone.
+
+    Where a cell or a test ended the process, later questions were judged in another state than they would be now.
+    """
+    if kept.starts != 1:
+        return {}
+    now = job.tests[kept.part]
+    return {
+        result.question: result
+        for result in kept.results
+        if result.question in now and kept.tests.get(result.question) == now[result.question]
+    }
+
+
+def _grade_part(
+    job: Job, student: str, name: str, found: intake.Found, stands: dict[str, Result]
+) -> tuple[PartResult, NotebookNode | None]:
+    source = graded_notebook(job.sources[name])
+    if found.notebook is None:
+        message = found.problem or f"{name}.ipynb was not handed in"
+        return PartResult(name, missing_results(source, message), found.notes, found.problem), None
+    start = time.perf_counter()
+    notebook, repairs = repair(source, found.notebook)
+    run = Run(notebook, job.sandbox, job.imports[name], job.assignment.limits)
+    results, seed = grade_notebook(
+        run, job.questions[name], stands, lambda question: tell(student, f"{name}: {question}")
+    )
+    graded = PartResult(name, results, found.notes + repairs, found.problem or broken_tests(results), True)
+    graded.untouched, graded.starts, graded.seed = untouched_answers(notebook), run.starts, seed
+    graded.seconds = time.perf_counter() - start
+    return graded, notebook
+
+
+def _save(result: StudentResult, notebooks: dict[str, NotebookNode], folder: Path) -> None:
+    """Write the notebooks and then the record, which alone makes them count."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, notebook in notebooks.items():
         write_durably(folder / f"{name}.ipynb", nbformat.writes(notebook, version=4) + "\n")
     save(result, folder)
+    ran = {part.part for part in result.parts if part.ran}
     for stale in folder.glob("*.ipynb"):
-        if stale.stem not in notebooks:
+        if stale.stem not in ran:
             stale.unlink()
-    return Graded(result, notebooks, fresh=True, changed=changed)
 
 
 def _changed_answers(earlier: StudentResult | None, now: StudentResult) -> frozenset[tuple[str, str]]:
@@ -209,50 +380,6 @@ def _changed_answers(earlier: StudentResult | None, now: StudentResult) -> froze
     before = {(p.part, q.question): q.answer for p in (earlier.parts if earlier else []) for q in p.results}
     after = {(p.part, q.question): q.answer for p in now.parts for q in p.results}
     return frozenset(place for place, answer in after.items() if answer and before.get(place, answer) != answer)
-
-
-def _sayer(report: Report, student: str, part: str) -> Callable[[str], None]:
-    return lambda question: report(student, f"{part}: {question}")
-
-
-def _earlier(folder: Path) -> StudentResult | None:
-    """The record of an earlier run, None where there is none that can be read."""
-    try:
-        return StudentResult.from_dict(json.loads((folder / FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _kept(folder: Path, key: str, parts: list[str]) -> Graded | None:
-    """The result of an earlier run with the same key, its notebooks still there."""
-    result = _earlier(folder)
-    if not result or result.environment.get("key") != key or [part.part for part in result.parts] != parts:
-        return None
-    try:
-        notebooks = {part.part: nbformat.read(folder / f"{part.part}.ipynb", 4) for part in result.parts if part.ran}
-    except (OSError, ValueError):
-        return None
-    return Graded(result, notebooks)
-
-
-def _key(job: Job, parts: dict[str, intake.Found]) -> str:
-    """What a result depends on: the student's cells, the source, the tests, the data, the limits and the packages."""
-    digest = hashlib.sha256()
-    for name, found in parts.items():
-        digest.update(json.dumps(found.notebook, sort_keys=True, default=str).encode("utf-8", "replace"))
-        digest.update(repr((name, found.problem, found.notes)).encode("utf-8", "replace"))
-        digest.update(nbformat.writes(job.sources[name], version=4).encode())
-    digest.update(_code(job.course.root, job.assignment.name))
-    digest.update(repr((job.assignment.limits, sorted(job.environment.items(), key=str))).encode())
-    return digest.hexdigest()
-
-
-@cache
-def _code(root: Path, assignment: str) -> bytes:
-    """The text of the hidden tests and of the package that runs them."""
-    package = Path(gradescent.__file__).parent
-    files = [*(root / "grader_tests" / assignment).glob("*.py"), *package.rglob("*.py")]
-    return b"".join(file.read_bytes() for file in sorted(files))
 
 
 def _hidden_questions(assignment: str, part: str, source: NotebookNode) -> Questions:
@@ -289,13 +416,3 @@ def training_data(assignment: Assignment) -> Iterator[tuple[Path, dict[str, str]
             digest = hashlib.sha256(dataset.x_train.tobytes() + dataset.x_test.tobytes()).hexdigest()[:16]
             described[data] = f"{'stand-in: ' if dataset.stand_in else ''}{dataset.source} ({digest})"
         yield folder, described
-
-
-def _environment() -> dict[str, object]:
-    return {
-        "gradescent": gradescent.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "machine": platform.machine(),
-        "sandbox": "bubblewrap" if sandbox.bubblewrap() else "none",
-    }

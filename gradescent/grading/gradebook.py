@@ -13,15 +13,13 @@ from typing import Any
 
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.utils import is_solution
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SAWarning
 
 from gradescent.authoring.release import graded_notebook, save_cells
 from gradescent.course import Course, CourseError
-from gradescent.grading.record import StudentResult
-from gradescent.grading.supervisor import is_untouched
+from gradescent.grading.record import PartResult, StudentResult
 from gradescent.student.judging import Result
 
 LOCK_SECONDS = 60  # another program may hold the database that long
@@ -104,18 +102,12 @@ def _has_cells(gradebook: Gradebook, assignment: str, part: str, source: Noteboo
     }
 
 
-def enter_result(
-    gradebook: Gradebook,
-    result: StudentResult,
-    notebooks: dict[str, NotebookNode],
-    changed: Collection[tuple[str, str]] = (),
-) -> None:
+def enter_result(gradebook: Gradebook, result: StudentResult, changed: Collection[tuple[str, str]] = ()) -> None:
     """Write one student's scores. A person's grades and comments are left alone.
 
     Args:
         gradebook: open.
         result: the record.
-        notebooks: the graded notebooks by part, for nbgrader's "No response." comments.
         changed: (part, question) of answers that a person graded before they changed.
 
     Raises:
@@ -127,7 +119,7 @@ def enter_result(
         for question in part.results:
             place = (part.part, result.assignment, result.student)
             _enter_question(gradebook, question, place, (part.part, question.question) in changed)
-        _enter_comments(gradebook, notebooks.get(part.part), (part.part, result.assignment, result.student))
+        _enter_comments(gradebook, part, (part.part, result.assignment, result.student))
     gradebook.db.commit()
     _compare(gradebook, result)
 
@@ -148,11 +140,10 @@ def _enter_question(gradebook: Gradebook, question: Result, place: tuple[str, st
         grade.needs_manual_grade = True
 
 
-def _enter_comments(gradebook: Gradebook, notebook: NotebookNode | None, place: tuple[str, str, str]) -> None:
-    for cell in notebook.cells if notebook else []:
-        if is_solution(cell):
-            comment = gradebook.find_comment(cell.metadata.nbgrader.grade_id, *place)
-            comment.auto_comment = "No response." if is_untouched(cell) else None
+def _enter_comments(gradebook: Gradebook, part: PartResult, place: tuple[str, str, str]) -> None:
+    """As nbgrader does: an answer that was left as it was gets a comment."""
+    for comment in gradebook.find_submission_notebook(*place).comments if part.ran else []:
+        comment.auto_comment = "No response." if comment.name in part.untouched else None
 
 
 def _compare(gradebook: Gradebook, result: StudentResult) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from gradescent.student.judging import Outcome, Result
 
 FILE = "result.json"
-VERSION = 1
+VERSION = 2  # a record of another version is graded again
 
 
 @dataclass
@@ -24,6 +24,10 @@ class PartResult:
         notes: repairs and the like, which cost no points.
         problem: what a person has to look at, empty when nothing.
         ran: whether there was a notebook to run.
+        untouched: names of the answers that still are the stubs.
+        key: digest of all that the part's result depends on but the hidden tests.
+        tests: digest of each question's hidden tests.
+        starts: processes that the notebook used; above 1 where a cell ended one.
         seconds: wall clock.
         seed: of the hidden tests' inputs.
     """
@@ -33,6 +37,10 @@ class PartResult:
     notes: list[str] = field(default_factory=list)
     problem: str = ""
     ran: bool = False
+    untouched: list[str] = field(default_factory=list)
+    key: str = ""
+    tests: dict[str, str] = field(default_factory=dict)
+    starts: int = 0
     seconds: float = 0.0
     seed: int = 0
 
@@ -47,6 +55,10 @@ class PartResult:
             "notes": self.notes,
             "problem": self.problem,
             "ran": self.ran,
+            "untouched": self.untouched,
+            "key": self.key,
+            "tests": self.tests,
+            "starts": self.starts,
             "seconds": round(self.seconds, 3),
             "seed": self.seed,
         }
@@ -92,6 +104,8 @@ class StudentResult:
         Raises:
             KeyError, TypeError, ValueError: it is something else.
         """
+        if record["version"] != VERSION:
+            raise ValueError(f"a record of version {record['version']}")
         parts = [PartResult.from_dict(part) for part in record["parts"]]
         return cls(record["student"], record["assignment"], parts, record["environment"])
 
@@ -122,6 +136,14 @@ def write_durably(file: Path, text: str) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def load(folder: Path) -> StudentResult | None:
+    """The record in a student's autograded folder, None where there is none that can be read."""
+    try:
+        return StudentResult.from_dict(json.loads((folder / FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def save(result: StudentResult, folder: Path) -> None:

@@ -8,82 +8,104 @@ from __future__ import annotations
 
 import math
 import select
-import subprocess
+import signal
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from gradescent.course import Limits
 from gradescent.grading.inside import wire
-from gradescent.grading.sandbox import Child
+from gradescent.grading.processes import Child, MachineFault
+from gradescent.grading.watch import usage
 from gradescent.student.failures import raise_failure
 from gradescent.student.invoke import Failure
-from gradescent.student.judging import Died, Missing, TimeLimit, Wrong
+from gradescent.student.judging import Died, MemoryLimit, Missing, Stop, TimeLimit, Wrong
 
 START_SECONDS = 60.0  # wall clock beyond the limit: starting Python on a busy machine
 EXIT_SECONDS = 2.0  # for a process that hung up to end
 POLL_SECONDS = 0.2
+HARD_FACTOR, HARD_SECONDS = 1.5, 2.0  # CPU time beyond the limit, for code that a signal does not reach
+OUR_PROCESSES = 2  # the guard, and the first process behind the walls
 MAX_CALLBACKS = 100_000
 MAX_CALLBACK_BYTES = 1 << 20  # of the arguments of one: the grader's own function computes with them
 MAX_FAILURE = 2000  # characters of an exception's message
 
 
-class MachineFault(Exception):
-    """The student's process could not be started. No code of the student has run: nothing of this costs points."""
+@dataclass(frozen=True)
+class Allowed:
+    """What one cell or call may use.
+
+    Attributes:
+        seconds: CPU time; the wall clock is more generous.
+        memory_mb: memory of all processes together, MiB.
+        processes: processes and threads.
+    """
+
+    seconds: float
+    memory_mb: float
+    processes: int
 
 
 class Link:
-    """One conversation with a student's process.
+    """One conversation with a student's process, and the watch over what it uses.
 
     Args:
         child: the process, just started.
-        wall_factor: wall clock a request may take, in multiples of its CPU seconds.
+        limits: of the submission.
         ends: monotonic time after which nothing is asked any more, in seconds.
 
     Raises:
         MachineFault: the process does not come up.
     """
 
-    def __init__(self, child: Child, wall_factor: float, ends: float = math.inf):
+    def __init__(self, child: Child, limits: Limits, ends: float = math.inf):
         self.child = child
-        self._wall_factor, self._ends = wall_factor, ends
+        self._limits, self._ends = limits, ends
+        self._allowed = Allowed(START_SECONDS, limits.memory_mb, limits.processes)
         self._deadline = time.monotonic() + START_SECONDS
+        self._watched, self._spent = math.inf, 0.0  # not before the process is ready
         self.alive = True
         try:
             wire.receive(self._read)
         except (wire.Closed, wire.WireError, TimeoutError) as error:
-            said = child.log.read_text(errors="replace").strip().splitlines()[-1:] or [type(error).__name__]
+            said = child.said() or type(error).__name__
             child.stop()
-            raise MachineFault(f"the process for the student's code did not start: {wire.clean(said[0])}") from None
+            raise MachineFault(f"the process for the student's code did not start: {wire.clean(said)}") from None
 
     def ask(
-        self, header: dict[str, Any], arrays: list[np.ndarray], seconds: float
+        self, header: dict[str, Any], arrays: list[np.ndarray], allowed: Allowed
     ) -> tuple[dict[str, Any], list[np.ndarray]]:
         """Send a request and wait for its reply.
 
         Args:
             header: the request.
             arrays: its arrays.
-            seconds: CPU seconds that the request may take; the wall clock is more generous.
+            allowed: what the request may use.
 
         Raises:
             Died: the process ended, or answered with something that is no reply.
-            TimeLimit: no reply until the deadline.
+            TimeLimit, MemoryLimit: it used more than it may, or did not reply until the deadline.
+            MachineFault: the process was taken away from outside.
         """
         if not self.alive:
             raise Died("the process that ran the notebook has ended")
-        if time.monotonic() > self._ends:
+        now = time.monotonic()
+        if now > self._ends:
             self.alive = False
             raise TimeLimit("the notebook used up the wall clock time of a submission")
-        self._deadline = min(self._ends, time.monotonic() + seconds * self._wall_factor + START_SECONDS)
+        self._allowed = allowed
+        self._deadline = min(self._ends, now + allowed.seconds * self._limits.wall_factor + START_SECONDS)
+        self._watched, self._spent = now, -1.0
         return self.exchange(header, arrays)
 
     def exchange(self, header: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], list[np.ndarray]]:
         """Send and receive one message within the deadline of the running request. What goes wrong ends the process."""
         try:
             return self._exchange(header, arrays)
-        except (Died, TimeLimit):
+        except (Stop, MachineFault):
             self.alive = False
             raise
 
@@ -104,11 +126,10 @@ class Link:
         parts = bytearray()
         while len(parts) < size:
             ready, _, _ = select.select([self.child.channel], [], [], POLL_SECONDS)
-            if time.monotonic() > self._deadline:
-                raise TimeoutError
+            self._watch()
             if not ready:
                 # A child that the student left behind may hold the socket open: the process itself must be alive.
-                if self.child.process.poll() is not None:
+                if self.child.exit_code() is not None:
                     raise wire.Closed
                 continue
             try:
@@ -120,12 +141,32 @@ class Link:
             parts += part
         return bytes(parts)
 
+    def _watch(self) -> None:
+        """Every now and then look at the clock and at what the processes use.
+
+        The student's process stops its own code at the limit of CPU time; this is for whatever does not let it.
+        """
+        now = time.monotonic()
+        if now > self._deadline:
+            raise TimeoutError
+        if now - self._watched < POLL_SECONDS:
+            return
+        self._watched, allowed = now, self._allowed
+        used = usage(self.child.pid, allowed.memory_mb)
+        if self._spent < 0:  # what a request used before the first look is forgiven
+            self._spent = used.cpu_seconds
+        if used.cpu_seconds - self._spent > allowed.seconds * HARD_FACTOR + HARD_SECONDS:
+            raise TimeLimit(f"more than {allowed.seconds:g} s of CPU time, in all processes and threads together")
+        if used.memory_mb > allowed.memory_mb:
+            raise MemoryLimit(f"more than {allowed.memory_mb:g} MiB, in all processes together")
+        if used.threads > allowed.processes + OUR_PROCESSES:
+            raise Died(f"more than {allowed.processes} processes and threads")
+
     def _how_it_ended(self) -> str:
-        try:
-            code = self.child.process.wait(EXIT_SECONDS)
-        except subprocess.TimeoutExpired:
+        code = self.child.exit_code(EXIT_SECONDS)
+        if code is None:
             return "the process closed its connection to the grader"
-        if code in (-9, 137):
+        if code == 128 + signal.SIGKILL:
             return "the process was killed, probably because it used too much memory"
         return f"the process ended by itself (exit code {code}). Likely: os._exit, quit of the interpreter, or a crash in C code"
 
@@ -135,11 +176,11 @@ class RemoteStudent:
 
     Args:
         link: the conversation, the notebook's cells having run.
-        seconds: CPU seconds of a call.
+        allowed: what a call may use.
     """
 
-    def __init__(self, link: Link, seconds: float):
-        self._link, self._seconds = link, seconds
+    def __init__(self, link: Link, allowed: Allowed):
+        self._link, self._allowed = link, allowed
         self._functions: list[Callable[..., Any]] = []  # the grader's, that a student's code may call
         self.printed, self.seconds = "", 0.0
         self.warned: list[str] = []
@@ -173,7 +214,7 @@ class RemoteStudent:
             **target,
             "args": wire.encode(list(args), arrays, stays),
             "kwargs": wire.encode(dict(kwargs), arrays, stays),
-            "seconds": self._seconds,
+            "seconds": self._allowed.seconds,
         }
         return self._conclude(label, *self._with_callbacks(request, arrays, label), args, kwargs)
 
@@ -183,13 +224,13 @@ class RemoteStudent:
         if "value" in request:
             request = {**request, "value": wire.encode(request["value"], arrays, _staying(self._functions))}
         label = request.get("name") or f"{request.get('label', '')}.{request.get('attribute', '')}"
-        header, received = self._link.ask({**request, "seconds": self._seconds}, arrays, self._seconds)
+        header, received = self._link.ask({**request, "seconds": self._allowed.seconds}, arrays, self._allowed)
         return self._conclude(label, header, received, (), {})
 
     def _with_callbacks(
         self, request: dict[str, Any], arrays: list[np.ndarray], label: str
     ) -> tuple[dict[str, Any], list[np.ndarray]]:
-        header, received = self._link.ask(request, arrays, self._seconds)
+        header, received = self._link.ask(request, arrays, self._allowed)
         for _ in range(MAX_CALLBACKS):
             if "callback" not in header:
                 return header, received

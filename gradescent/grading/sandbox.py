@@ -1,7 +1,7 @@
-"""Start a student's process: under bubblewrap where it works, else as a plain child process.
+"""Where students' code runs: the strongest walls that this machine allows, found by trying them.
 
-Inside bubblewrap the student's code sees the interpreter and the packages (read-only), the few modules of gradescent
-that it needs, the training data (read-only) and an empty working folder of its own. No tests, no labels, no gradebook, no
+Behind all of them a student's code sees the interpreter and the packages (read-only), the few modules of gradescent that
+it needs, the training data (read-only) and an empty working folder of its own. No tests, no labels, no gradebook, no
 network, no other process, nothing of the grader's environment.
 """
 
@@ -10,142 +10,281 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import secrets
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterable
+from enum import Enum
 from pathlib import Path
+from typing import Any
+
+from gradescent.course import CourseError, Limits
+from gradescent.grading.inside import landlock, seccomp, walls
+from gradescent.grading.processes import Child, MachineFault, WarmProcess, spawn
+from gradescent.grading.remote import Allowed, Link
+from gradescent.student.judging import Stop
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What of gradescent a student's process may import. Everything else of the package stays outside.
 SHARED = ("__init__.py", "student", "grading/__init__.py", "grading/inside")
 SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/fonts", "/etc/alternatives")
-HOME = "/home/student"
-WORK_BYTES = 256 << 20  # size of the working folder, of /tmp and of /dev/shm
+HOME, DATA = "/home/student", "/data"
+USERS = 1 << 20  # above the users that a machine has, for a grader that runs as root
+# What every notebook needs; importing it runs no operation of a library.
+ALWAYS = ("gradescent.grading.inside.worker", "matplotlib.pyplot", "matplotlib_inline.backend_inline")
+CANARY = "import numpy as np\nnp.linalg.norm(np.ones((64, 64)) @ np.ones((64, 64)))"
+KERAS_CANARY = """import keras, numpy as np
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+model.compile(loss="mse")
+model.fit(np.ones((8, 2)), np.ones((8, 1)), verbose=0)"""
+CANARY_SECONDS = 60.0
 
 
-@dataclass
-class Child:
-    """A running student's process and the socket to it."""
+class Backend(Enum):
+    """The kinds of walls, the strongest first."""
 
-    process: subprocess.Popen
-    channel: socket.socket
-    log: Path
-    folder: tempfile.TemporaryDirectory
-
-    def stop(self) -> None:
-        """Kill the process and remove its folder."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)  # what the student's code left running, too
-        self.process.wait()
-        self.channel.close()
-        self.folder.cleanup()
+    NAMESPACES = "own namespaces"
+    BUBBLEWRAP = "bubblewrap"
+    LANDLOCK = "Landlock"
+    NONE = "none"
 
 
-@functools.cache
-def bubblewrap() -> str | None:
-    """Path of a bubblewrap that can make namespaces on this machine, else None."""
-    program = shutil.which("bwrap")
-    if not program:
-        return None
-    # The very walls and the very program that will be used: an older bubblewrap lacks some of the options.
-    with tempfile.TemporaryDirectory(prefix="gradescent-") as data:
-        probe = [program, *_walls(Path(data)), sys.executable, "-c", "import gradescent.grading.inside.worker"]
-        environment = _environment(HOME, "/data", "/opt/gradescent")
-        try:
-            done = subprocess.run(probe, capture_output=True, timeout=60, env=environment)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-    return program if done.returncode == 0 else None
+PROMISES = {
+    Backend.NAMESPACES: "own namespaces (no network, no files of the course, no other processes; warm start)",
+    Backend.BUBBLEWRAP: "bubblewrap (no network, no files of the course, no other processes; slow start)",
+    Backend.LANDLOCK: "Landlock (no internet, no files of the course; other processes are visible, but out of reach)",
+    Backend.NONE: "NONE: students' code runs as you, with your files and network",
+}
+REMEDY = (
+    "Remedy: install bubblewrap (Debian, Ubuntu: apt install bubblewrap; Fedora: dnf install bubblewrap), or allow "
+    "unprivileged user namespaces; `gradescent doctor` says what works here"
+)
 
 
-def describe() -> str:
-    """One line about how students' code is contained here."""
-    if bubblewrap():
-        return "bubblewrap (no network, no files of the course, no other processes)"
-    reason = "does not work here" if shutil.which("bwrap") else "is not installed"
-    return (
-        f"NONE: bubblewrap {reason}. Students' code runs as you, with your files and network. Remedy: install bubblewrap "
-        "(Debian, Ubuntu: apt install bubblewrap; Fedora: dnf install bubblewrap), or grade only submissions that you trust"
-    )
-
-
-def start(data: Path, memory_mb: float) -> Child:
-    """Start a student's process.
+class Sandbox:
+    """The walls of this machine, and the warm processes behind which students' processes start.
 
     Args:
         data: folder with the data sets as the student's code may see them.
-        memory_mb: limit of the data memory, MiB.
+        trust: run students' code without walls where there are none.
+        only: take this back end, or fail.
+        devices: device files that the students' code needs, of a graphics processor for instance: no warm start then.
+
+    Raises:
+        CourseError: nothing contains students' code here, and nobody said that it is to be trusted.
     """
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    folder = tempfile.TemporaryDirectory(prefix="gradescent-")
-    log = Path(folder.name) / "stderr"
-    worker = [sys.executable, "-m", "gradescent.grading.inside.worker", str(theirs.fileno()), str(memory_mb)]
-    sandbox = bubblewrap()
-    if sandbox:
-        command = [sandbox, *_walls(data), *worker]
-        environment = _environment(HOME, "/data", "/opt/gradescent")
-        working = "/"
-    else:
-        command, working = worker, str(Path(folder.name) / "work")
-        Path(working).mkdir()
-        environment = _environment(working, str(data), str(PACKAGE.parent))
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=stderr,
-            pass_fds=[theirs.fileno()],
-            env=environment,
-            cwd=working,
-            start_new_session=True,
+
+    def __init__(self, data: Path, trust: bool = False, only: Backend | None = None, devices: tuple[str, ...] = ()):
+        self._data, self._devices = data, list(devices)
+        self._folder = tempfile.TemporaryDirectory(prefix="gradescent-")
+        Path(self._folder.name).chmod(0o711)  # a student's process of another user passes, and lists nothing
+        self._root = Path(self._folder.name, "root")
+        self._root.mkdir()
+        self._warm: dict[tuple[str, ...], WarmProcess] = {}
+        self.reasons: dict[Backend, str] = {}
+        try:
+            self.backend = self._choose([only] if only else list(Backend), trust or only is Backend.NONE)
+        except BaseException:
+            self.close()
+            raise
+
+    def _choose(self, backends: list[Backend], trust: bool) -> Backend:
+        for backend in backends:
+            self.backend = backend
+            problem = self._problem(trust)
+            if not problem:
+                return backend
+            self.reasons[backend] = problem
+        tried = "; ".join(f"{backend.value}: {reason}" for backend, reason in self.reasons.items())
+        raise CourseError(
+            f"nothing contains students' code on this machine ({tried}). {REMEDY}; or say --trust-students, "
+            "and every submission runs as you, with your files and network"
         )
-    theirs.close()
-    return Child(process, ours, log, folder)
 
+    def _problem(self, trust: bool) -> str:
+        """Why the back end does not work here, empty when it does."""
+        if self.backend is Backend.NONE:
+            return "" if trust else "not trusted"
+        if self.backend is Backend.BUBBLEWRAP and not bubblewrap():
+            return "not installed" if not shutil.which("bwrap") else "installed, but it cannot make namespaces here"
+        if not sys.platform.startswith("linux") or not seccomp.supported():
+            return f"not on {sys.platform}, {os.uname().machine}"
+        if self.backend is Backend.LANDLOCK and not landlock.version():
+            return "this kernel has none"
+        try:
+            self._try(frozenset())
+        except (MachineFault, Stop, OSError) as error:
+            return str(error)
+        return ""
 
-def _environment(home: str, data: str, package: str) -> dict[str, str]:
-    """A clean environment: `bwrap --clearenv` would leave the grader's readable in /proc/1/environ."""
-    return {
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-        "HOME": home,
-        "LANG": "C.UTF-8",
-        "PYTHONPATH": package,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONHASHSEED": "0",
-        "GRADESCENT_DATA": data,
-        "IPYTHONDIR": f"{home}/.ipython",
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "MPLCONFIGDIR": f"{home}/.matplotlib",
+    def prepare(self, imports: Iterable[str]) -> None:
+        """Have a warm process for a set of modules, and try it: after a wrong fork a library would hang for ever.
+
+        Raises:
+            MachineFault: not even a process that imports everything afresh works.
+        """
+        wanted = frozenset(imports)
+        if self.backend in (Backend.BUBBLEWRAP, Backend.NONE) or not self._warm_set(wanted):
+            return
+        try:
+            self._try(wanted)
+        except (MachineFault, Stop):
+            self._warm.pop(self._warm_set(wanted)).close()
+            self._warm[self._warm_set(wanted)] = self._warm_process(())
+
+    def _try(self, imports: frozenset[str]) -> None:
+        link = Link(self.start(imports, Limits()), Limits())
+        try:
+            code = KERAS_CANARY if "keras" in imports else CANARY
+            request = {"op": "cell", "code": code, "seconds": CANARY_SECONDS}
+            reply, _ = link.ask(request, [], Allowed(CANARY_SECONDS, 1 << 20, 1 << 20))
+            if reply.get("failure"):
+                raise MachineFault(f"a first calculation failed: {reply['failure']}")
+        finally:
+            link.child.stop()
+
+    def start(self, imports: Iterable[str], limits: Limits) -> Child:
+        """Start a student's process.
+
+        Args:
+            imports: names of the modules that the notebook will want.
+            limits: of the submission.
+
+        Raises:
+            MachineFault: it does not start.
+        """
+        if self.backend in (Backend.BUBBLEWRAP, Backend.NONE):
+            return self._spawn(limits)
+        wanted = self._warm_set(frozenset(imports))
+        if wanted not in self._warm:
+            self._warm[wanted] = self._warm_process(wanted)
+        folder = tempfile.TemporaryDirectory(dir=self._folder.name) if self.backend is Backend.LANDLOCK else None
+        return self._warm[wanted].fork(self._walls(limits, folder.name if folder else HOME), folder)
+
+    def _warm_set(self, imports: frozenset[str]) -> tuple[str, ...]:
+        return () if self._devices else (*ALWAYS, *sorted(imports))
+
+    def _warm_process(self, imports: tuple[str, ...]) -> WarmProcess:
+        # Libraries write their caches where students' code never looks.
+        environment = {**self._environment(HOME, DATA), "MPLCONFIGDIR": f"{self._folder.name}/matplotlib"}
+        process = WarmProcess(imports, environment, Path(self._folder.name))
+        process.wait()
+        if process.threads > 1:  # a fork takes one thread along; the others, and the locks that they hold, are lost
+            process.close()
+            process = self._warm_process(())
+        return process
+
+    def _walls(self, limits: Limits, home: str) -> walls.Walls:
+        namespaces = self.backend is Backend.NAMESPACES
+        return walls.Walls(
+            kind=walls.NAMESPACES if namespaces else walls.LANDLOCK,
+            visible=[*visible(), (str(self._data), DATA)],
+            links=links(),
+            root=str(self._root),
+            home=home,
+            environment=self._environment(home, DATA if namespaces else str(self._data)),
+            user=USERS + secrets.randbelow(USERS) if namespaces and os.getuid() == 0 else 0,
+            memory_mb=limits.memory_mb,
+            file_mb=limits.file_mb,
+            processes=limits.processes,
+            devices=self._devices,
+        )
+
+    def _spawn(self, limits: Limits) -> Child:
+        folder = tempfile.TemporaryDirectory(dir=self._folder.name)
+        worker = [sys.executable, "-m", "gradescent.grading.inside.worker", "SOCKET", str(limits.memory_mb)]
+        if self.backend is Backend.BUBBLEWRAP:
+            command = [*bubble(self._data, limits.file_mb), *worker]
+            return spawn(command, self._environment(HOME, DATA), folder, "/")
+        home = Path(folder.name, "work")
+        home.mkdir()
+        return spawn(worker, self._environment(str(home), str(self._data)), folder, str(home))
+
+    def _environment(self, home: str, data: str) -> dict[str, str]:
+        """A clean environment: `bwrap --clearenv` would leave the grader's readable in /proc/1/environ."""
+        variables = {
+            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": home,
+            "TMPDIR": "/tmp" if home == HOME else home,
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(PACKAGE.parent),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
+            "GRADESCENT_DATA": data,
+            "IPYTHONDIR": f"{home}/.ipython",
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "MPLCONFIGDIR": f"{home}/.matplotlib",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+        }
         # One thread a student: more would make the time of one depend on the others.
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+        return variables | ({} if self._devices else {**dict.fromkeys(names, "1"), "CUDA_VISIBLE_DEVICES": ""})
+
+    def describe(self) -> str:
+        """One line about how students' code is contained here."""
+        text = PROMISES[self.backend]
+        return f"{text}. {REMEDY}, or grade only submissions that you trust" if self.backend is Backend.NONE else text
+
+    def close(self) -> None:
+        """End the warm processes and remove what was written for them."""
+        for process in self._warm.values():
+            process.close()
+        with contextlib.suppress(OSError):
+            self._folder.cleanup()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
 
 
-def _walls(data: Path) -> list[str]:
-    """bubblewrap's arguments. Its tmpfs folders have no size unless they are given one."""
-    size = ["--size", str(WORK_BYTES), "--tmpfs"]
-    walls = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "student"]
+@functools.cache
+def visible() -> list[tuple[str, str]]:
+    """What every student's process sees of this machine, as (path here, path there)."""
+    paths = [path for path in SYSTEM if Path(path).exists() and not Path(path).is_symlink()]
+    prefixes = [prefix for prefix in dict.fromkeys([sys.base_prefix, sys.prefix]) if not _is_below(prefix, "/usr")]
+    shared = [str(PACKAGE / name) for name in SHARED if not any(_is_below(str(PACKAGE), prefix) for prefix in prefixes)]
+    return [(path, path) for path in (*paths, *prefixes, *shared)]
+
+
+@functools.cache
+def links() -> list[tuple[str, str]]:
+    """The symbolic links among the system's folders, as (target, path)."""
+    return [(str(Path(path).readlink()), path) for path in SYSTEM if Path(path).is_symlink()]
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + "/")
+
+
+@functools.cache
+def bubblewrap() -> bool:
+    """Whether bubblewrap can make namespaces on this machine: with the very walls that will be used."""
+    if not shutil.which("bwrap"):
+        return False
+    with tempfile.TemporaryDirectory(prefix="gradescent-") as data:
+        probe = [*bubble(Path(data), 16), sys.executable, "-c", "import gradescent.grading.inside.worker"]
+        environment = {"PYTHONPATH": str(PACKAGE.parent), "PATH": "/usr/bin:/bin"}
+        try:
+            done = subprocess.run(probe, capture_output=True, timeout=CANARY_SECONDS, env=environment)
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+    return done.returncode == 0
+
+
+def bubble(data: Path, file_mb: float) -> list[str]:
+    """bubblewrap with its arguments. Its tmpfs folders have no size unless they are given one."""
+    size = ["--size", str(int(file_mb * (1 << 20))), "--tmpfs"]
+    arguments = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "student"]
     if os.getuid() == 0:
-        walls += ["--uid", "65534", "--gid", "65534"]
+        arguments += ["--uid", "65534", "--gid", "65534"]
     # The empty folders come first: an interpreter may lie below /tmp or /home.
-    walls += ["--proc", "/proc", "--dev", "/dev", *size, "/dev/shm", *size, "/tmp", *size, HOME, "--chdir", HOME]
-    for path in SYSTEM:
-        walls += _mirror(Path(path))
-    for prefix in dict.fromkeys([sys.base_prefix, sys.prefix]):
-        if not prefix.startswith("/usr/") and prefix != "/usr":
-            walls += ["--ro-bind", prefix, prefix]
-    for name in SHARED:
-        walls += ["--ro-bind", str(PACKAGE / name), f"/opt/gradescent/gradescent/{name}"]
-    return [*walls, "--ro-bind", str(data), "/data", "--remount-ro", "/dev", "--remount-ro", "/"]
-
-
-def _mirror(path: Path) -> list[str]:
-    if path.is_symlink():
-        return ["--symlink", str(path.readlink()), str(path)]
-    return ["--ro-bind", str(path), str(path)] if path.exists() else []
+    arguments += ["--proc", "/proc", "--dev", "/dev", *size, "/dev/shm", *size, "/tmp", *size, HOME, "--chdir", HOME]
+    for target, path in links():
+        arguments += ["--symlink", target, path]
+    for source, place in [*visible(), (str(data), DATA)]:
+        arguments += ["--ro-bind", source, place]
+    return [shutil.which("bwrap") or "bwrap", *arguments, "--remount-ro", "/dev", "--remount-ro", "/"]

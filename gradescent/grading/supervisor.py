@@ -11,19 +11,29 @@ import hashlib
 import math
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
 
 from gradescent.course import Limits
-from gradescent.grading import sandbox
 from gradescent.grading.outputs import error_output, safe_outputs, trusted_outputs
-from gradescent.grading.remote import Link, MachineFault, RemoteStudent, read_failure
+from gradescent.grading.processes import MachineFault
+from gradescent.grading.remote import Allowed, Link, RemoteStudent, read_failure
+from gradescent.grading.sandbox import Sandbox
 from gradescent.student.invoke import Failure
-from gradescent.student.judging import Died, Outcome, Question, Questions, Result, Stop, TimeLimit, judge
+from gradescent.student.judging import (
+    Died,
+    MemoryLimit,
+    Outcome,
+    Question,
+    Questions,
+    Result,
+    Stop,
+    TimeLimit,
+    judge,
+)
 
 MAX_STARTS = 8  # processes that one notebook may use up: one for each cell or question that ends it
 
@@ -36,8 +46,9 @@ class Run:
 
     Attributes:
         notebook: what is graded; outputs are written into it.
+        sandbox: where it runs.
+        imports: names of the modules that it will want.
         limits: of the submission.
-        data: folder with the data that the student's code may see.
         skipped: cells that ended the process, by index, with what happened.
         failed: cells that stopped with an error, by their grade_id or id.
         starts: processes used so far.
@@ -45,8 +56,9 @@ class Run:
     """
 
     notebook: NotebookNode
+    sandbox: Sandbox
+    imports: frozenset[str]
     limits: Limits
-    data: Path
     skipped: Skipped = field(default_factory=dict)
     failed: dict[str, Failure] = field(default_factory=dict)
     starts: int = 0
@@ -66,18 +78,19 @@ class Run:
             if self.starts >= MAX_STARTS:
                 raise next(iter(self.skipped.values()), Died("the process that ran the notebook ended again and again"))
             self.starts += 1
-            self._link = Link(sandbox.start(self.data, self.limits.memory_mb), self.limits.wall_factor, self.ends)
+            self._link = Link(self.sandbox.start(self.imports, self.limits), self.limits, self.ends)
             self._run_cells(self._link)
-        return RemoteStudent(self._link, self.limits.call_seconds)
+        limits = self.limits
+        return RemoteStudent(self._link, Allowed(limits.call_seconds, limits.memory_mb, limits.processes))
 
     def _run_cells(self, link: Link) -> None:
         for index, cell in enumerate(self.notebook.cells):
             if cell.cell_type != "code" or index in self.skipped or _is_test(cell):
                 continue
-            seconds = cell.metadata.get("gradescent", {}).get("seconds", self.limits.cell_seconds)
+            allowed = _allowed(cell, self.limits)
             try:
-                reply, _ = link.ask({"op": "cell", "code": cell.source, "seconds": seconds}, [], seconds)
-            except (Died, TimeLimit) as stop:
+                reply, _ = link.ask({"op": "cell", "code": cell.source, "seconds": allowed.seconds}, [], allowed)
+            except (Died, TimeLimit, MemoryLimit) as stop:
                 self.skipped[index] = stop
                 cell.outputs = [error_output(stop)]
                 return
@@ -99,39 +112,36 @@ class Run:
 
 
 def grade_notebook(
-    notebook: NotebookNode,
+    run: Run,
     questions: Questions,
-    limits: Limits,
-    data: Path,
-    seed: int | None = None,
+    stands: Mapping[str, Result] | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Result], int]:
     """Run a repaired notebook and judge every question of it.
 
     Args:
-        notebook: in the source's order; its cells get their outputs, the graded ones the trusted outputs first.
+        run: of the notebook, in the source's order; its cells get their outputs, the graded ones the trusted outputs first.
         questions: the hidden tests of the part.
-        limits: of the submission.
-        data: folder with the data that the student's code may see.
-        seed: of the tests' inputs; drawn when None.
+        stands: results of an earlier run that stand, by question.
         progress: told what is going on.
 
     Returns:
-        The results in the notebook's order, and the seed.
+        The results in the notebook's order, and the seed of the tests' inputs.
     """
-    seed = secrets.randbits(32) if seed is None else seed
-    run = Run(notebook, limits, data, ends=time.monotonic() + limits.submission_seconds)
+    seed, stands = secrets.randbits(32), stands or {}
+    run.ends = time.monotonic() + run.limits.submission_seconds
     results = []
     try:
-        for cell in notebook.cells:
+        for cell in run.notebook.cells:
             grader = cell.metadata.get("nbgrader", {})
             if not grader.get("grade"):
                 continue
-            progress(grader["grade_id"])
+            name = grader["grade_id"]
+            progress(name)
             if grader["solution"]:
                 results.append(_for_a_person(cell))
                 continue
-            result = _judge(run, questions[grader["grade_id"]], _points(cell), seed)
+            result = stands[name] if name in stands else _judge(run, questions[name], _points(cell), seed)
             result.max_score = float(grader["points"])
             cell.outputs = trusted_outputs(result, bool(_extra_credit(cell)))
             results.append(result)
@@ -211,11 +221,27 @@ def _for_a_person(cell: NotebookNode) -> Result:
     return Result(name, None, points, Outcome.UNGRADED, answer=answer)
 
 
+def untouched_answers(notebook: NotebookNode) -> list[str]:
+    """Names of the answers that still are the stubs."""
+    answers = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution")]
+    return [cell.metadata.nbgrader.grade_id for cell in answers if is_untouched(cell)]
+
+
 def is_untouched(cell: NotebookNode) -> bool:
     """Whether an answer still is the stub, by nbgrader's checksum of the source's stub."""
     from nbgrader.utils import compute_checksum
 
     return cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
+
+
+def _allowed(cell: NotebookNode, limits: Limits) -> Allowed:
+    """What a cell may use: the course's limits, with the author's for this cell put over them."""
+    own = cell.metadata.get("gradescent", {})
+    return Allowed(
+        own.get("seconds", limits.cell_seconds),
+        own.get("memory_mb", limits.memory_mb),
+        own.get("processes", limits.processes),
+    )
 
 
 def _is_test(cell: NotebookNode) -> bool:

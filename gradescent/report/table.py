@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
+from gradescent.grading.engine import Graded
 from gradescent.grading.inside.wire import clean
 from gradescent.grading.record import PartResult, StudentResult
 from gradescent.student.judging import Outcome, Result
@@ -90,3 +91,39 @@ def shorten(text: str) -> str:
     """One line of at most MAX_REASON characters."""
     text = " ".join(clean(text).split())
     return text if len(text) <= MAX_REASON else text[: MAX_REASON - 1].rstrip() + "…"
+
+
+def diff_table(graded: Sequence[Graded], title: str) -> Table:
+    """One row for every question whose points would be others than those that stand, with the reason."""
+    table = Table(title=escape(title), show_lines=True)
+    for name in ("student", "question"):
+        table.add_column(name, no_wrap=True)
+    for name in ("stands", "would be"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold", ratio=1)
+    for one in sorted(graded, key=lambda one: one.result.student):
+        parts = one.earlier.parts if one.earlier else []
+        before = {(part.part, result.question): result for part in parts for result in part.results}
+        for part in one.result.parts:
+            for now in part.results:
+                then = before.get((part.part, now.question))
+                if then is None or then.score != now.score:
+                    names = (one.result.student, f"{_short(part.part)}: {now.question}")
+                    table.add_row(*map(_plain, names), _score(then), _score(now), escape(shorten(_why(now))))
+    if not table.row_count:
+        table.add_row("nobody's points would change")
+    return table
+
+
+def _plain(text: str) -> str:
+    return escape(clean(text))
+
+
+def _score(result: Result | None) -> str:
+    if result is None:
+        return "-"
+    return "by a person" if result.score is None else f"{result.score:g}"
+
+
+def _why(result: Result) -> str:
+    return f"{result.outcome.value}: {cause(result.message)}" if result.message else result.outcome.value

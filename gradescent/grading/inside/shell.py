@@ -1,135 +1,277 @@
-"""IPython in a student's process: what a cell shows, in the notebook format."""
+"""IPython in a student's process, as ipykernel makes it but without its sockets: what a cell shows, in the notebook format.
+
+ipykernel's shell gives each output to a session, which sends it to the notebook. The session here is a recorder, which does
+with an output what nbclient does with it when it runs a notebook.
+"""
 
 from __future__ import annotations
 
-import base64
+import asyncio
+import builtins
+import codecs
 import contextlib
+import getpass
 import io
 import json
-from typing import Any
+import os
+import select
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
-from IPython.core.displayhook import DisplayHook
-from IPython.core.displaypub import DisplayPublisher
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets import Type
+from IPython.core.error import StdinNotImplementedError
+from ipykernel import zmqshell
+from ipykernel.compiler import XCachingCompiler
+from jupyter_client.session import Session
 from traitlets.config import Config
 
 from gradescent.student.invoke import cpu_limit, describe
 
-Outputs = list[dict[str, Any]]
-
 MAX_OUTPUTS = 1000  # of one cell; the grader keeps fewer
-MAX_CHARACTERS = 16 << 20  # of all outputs of one cell, pictures included
+MAX_BYTES = 16 << 20  # of all outputs of one cell, pictures included
+MAX_UPDATES = 100  # of outputs of earlier cells, by one cell
+FLUSH_SECONDS = 0.2  # ipykernel's: text that was written together stays together
+CHUNK = 1 << 16
+STREAMS = {"stdout": 1, "stderr": 2}
+
+Bundle = dict[str, Any]
 
 
-class Recorder:
-    """The outputs of the running cell, in the notebook format, up to a size."""
+@dataclass
+class _Output:
+    """An output of the running cell. The text of a stream comes in pieces."""
 
-    def __init__(self) -> None:
-        self.clear()
+    content: Bundle
+    size: int
+    pieces: list[str] = field(default_factory=list)
 
-    def clear(self) -> None:
-        self.outputs: Outputs = []
-        self._room = MAX_CHARACTERS
+    def as_dict(self) -> Bundle:
+        return {**self.content, "text": "".join(self.pieces)} if self.pieces else self.content
 
-    def add(self, output: dict[str, Any]) -> None:
-        """Record an output that is not a stream."""
-        data = {mime: _portable(value) for mime, value in output.pop("data", {}).items()}
-        size = sum(map(len, data.values()))
-        if len(self.outputs) < MAX_OUTPUTS and size <= self._room:
-            self._room -= size
-            self.outputs.append({**output, "data": data} if data else output)
+
+class Recorder(Session):
+    """The outputs of the running cell, up to a size, and its changes of what earlier cells showed."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.lock = threading.RLock()
+        self._cell = -1
+        self._places: dict[str, list[tuple[int, int]]] = {}  # of a display_id: numbers of cell and output
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the outputs of the cell before."""
+        self._cell += 1
+        self._outputs: list[_Output] = []
+        self._updates: dict[tuple[int, int], Bundle] = {}
+        self._full = self._clear_first = False
+
+    def outputs(self) -> list[Bundle]:
+        return [output.as_dict() for output in self._outputs]
+
+    def updates(self) -> list[Bundle]:
+        """What display_ids changed in earlier cells: the numbers of cell and output, and the new content."""
+        return [{"cell": cell, "output": number, **bundle} for (cell, number), bundle in self._updates.items()]
+
+    def send(self, stream: Any, msg_or_type: Any, content: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Record what ipykernel sends, a message or its parts."""
+        kind = msg_or_type
+        if isinstance(msg_or_type, dict):
+            kind, content = msg_or_type["msg_type"], msg_or_type["content"]
+        packed = self._packed(content)
+        with self.lock:
+            self._record(kind, json.loads(packed), len(packed))
+
+    def _packed(self, content: Bundle) -> bytes:
+        """JSON with pictures in base64. What is no JSON becomes text rather than an error."""
+        try:
+            return self.pack(content)
+        except (TypeError, ValueError):
+            return json.dumps(content, default=str).encode()
+
+    def _record(self, kind: str, content: Bundle, size: int) -> None:
+        display = (content.pop("transient", None) or {}).get("display_id")
+        if kind == "clear_output":
+            self._clear_first = bool(content.get("wait"))
+            if not self._clear_first:
+                self._clear()
+            return
+        if display:
+            self._update(str(display), content, size)
+        if kind != "update_display_data":
+            self._add(kind, content, size, display)
+
+    def _clear(self) -> None:
+        self._outputs.clear()
+        self._full = False
+        for display, places in self._places.items():
+            self._places[display] = [place for place in places if place[0] != self._cell]
+
+    def _add(self, kind: str, content: Bundle, size: int, display: Any) -> None:
+        if self._clear_first:
+            self._clear_first = False
+            self._clear()
+        if not self._has_room(size):
+            return
+        if display:
+            self._places.setdefault(str(display), []).append((self._cell, len(self._outputs)))
+        self._outputs.append(_Output({"output_type": kind, **content}, size))
 
     def stream(self, name: str, text: str) -> None:
-        text = text[: self._room]
-        self._room -= len(text)
-        if not text or len(self.outputs) >= MAX_OUTPUTS:
-            return
-        last = self.outputs[-1] if self.outputs else {}
-        if last.get("output_type") == "stream" and last.get("name") == name:
-            last["text"] += text
-        else:
-            self.outputs.append({"output_type": "stream", "name": name, "text": text})
+        """Record text. Neighbours of one stream become one output."""
+        if self._clear_first:
+            self._clear_first = False
+            self._clear()
+        last = self._outputs[-1] if self._outputs else None
+        if last is None or last.content.get("name") != name:
+            if not self._has_room(0):
+                return
+            last = _Output({"output_type": "stream", "name": name}, 0)
+            self._outputs.append(last)
+        kept = text[: max(0, self._room())]
+        last.pieces.append(kept)
+        last.size += len(kept)
+        if len(kept) < len(text):
+            self._has_room(len(text))
 
+    def _update(self, display: str, content: Bundle, size: int) -> None:
+        bundle = {"data": content["data"], "metadata": content["metadata"]}
+        for cell, number in self._places.get(display, []):
+            if cell != self._cell:
+                if len(self._updates) < MAX_UPDATES:
+                    self._updates[cell, number] = bundle
+            elif size - self._outputs[number].size <= self._room():
+                self._outputs[number].content.update(bundle)
+                self._outputs[number].size = size
 
-def _portable(value: Any) -> str:
-    """A MIME bundle's value as text: pictures come as bytes, and JSON as objects."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    def _room(self) -> int:
+        return MAX_BYTES - sum(output.size for output in self._outputs)
 
-
-RECORDER = Recorder()
+    def _has_room(self, size: int) -> bool:
+        if not self._full and len(self._outputs) < MAX_OUTPUTS and size <= self._room():
+            return True
+        if not self._full:
+            self._full = True
+            note = f"... more was cut off: the outputs of a cell may have {MAX_BYTES} characters\n"
+            self._outputs.append(_Output({"output_type": "stream", "name": "stderr"}, 0, [note]))
+        return False
 
 
 class Stream(io.TextIOBase):
-    """Standard output or error of a cell."""
+    """Standard output or error: of Python, and of whatever else writes to its file descriptor, a started program for instance.
 
-    def __init__(self, name: str):
-        self._name = name
+    Text is recorded when it is flushed, when a cell shows something, and FLUSH_SECONDS after it was written, as ipykernel
+    does it: what a cell writes to both streams in a moment is shown as two outputs, not as twenty.
+    """
 
-    def write(self, text: str) -> int:
-        RECORDER.stream(self._name, str(text))
-        return len(text)
+    encoding = "UTF-8"
+
+    def __init__(self, name: str, recorder: Recorder):
+        self.name, self._recorder = name, recorder
+        self._pieces: list[str] = []
+        self._since = 0.0
+        self._process = os.getpid()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._pipe, end = os.pipe()
+        os.set_blocking(self._pipe, False)
+        os.dup2(end, self.fileno())
+        os.close(end)
+        # The pipe must never be full while the cell waits for a program that writes into it.
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def fileno(self) -> int:
+        return STREAMS[self.name]
 
     def writable(self) -> bool:
         return True
 
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text)}")
+        if os.getpid() != self._process:  # a child that was forked: its memory is its own, the pipe leads here
+            with open(self.fileno(), "w", encoding="utf-8", errors="replace", closefd=False) as pipe:
+                pipe.write(text)
+            return len(text)
+        with self._recorder.lock:
+            self._read_pipe()
+            self._append(text)
+        return len(text)
 
-class ResultHook(DisplayHook):
-    """The value of a cell's last expression becomes an execute_result."""
+    def flush(self) -> None:
+        if os.getpid() != self._process:
+            return
+        with self._recorder.lock:
+            self._read_pipe()
+            self._record()
 
-    def quiet(self) -> bool:
+    def _append(self, text: str) -> None:
+        now = time.monotonic()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, Stream) and stream._pieces and now > stream._since + FLUSH_SECONDS:
+                stream._record()
+        if text and not self._pieces:
+            self._since = now
+        self._pieces.append(text)
+
+    def _record(self) -> None:
+        text = "".join(self._pieces)
+        self._pieces.clear()
+        if text:
+            self._recorder.stream(self.name, text)
+
+    def _read_pipe(self) -> bool:
+        """Take what is in the pipe. Returns False when nothing will ever be in it again."""
+        try:
+            while chunk := os.read(self._pipe, CHUNK):
+                self._append(self._decoder.decode(chunk))
+        except BlockingIOError:
+            return True
+        except OSError:  # the student's code closed it
+            return False
         return False
 
-    def start_displayhook(self) -> None: ...
-
-    def write_output_prompt(self) -> None: ...
-
-    def write_format_data(self, format_dict: dict, md_dict: dict | None = None) -> None:
-        count = self.shell.execution_count if self.shell else None
-        output = {"output_type": "execute_result", "execution_count": count, "data": dict(format_dict)}
-        RECORDER.add(output)
-
-    def finish_displayhook(self) -> None: ...
+    def _watch(self) -> None:
+        open_ = True
+        while open_:
+            with contextlib.suppress(OSError, ValueError):
+                select.select([self._pipe], [], [])
+            with self._recorder.lock:
+                open_ = self._read_pipe()
 
 
-class Publisher(DisplayPublisher):
-    """`display(...)` becomes display_data."""
+# The class keeps its name: libraries look for it when they ask whether they run in a notebook.
+class ZMQInteractiveShell(zmqshell.ZMQInteractiveShell):
+    """ipykernel's shell without a kernel."""
 
-    def publish(self, data: Any, metadata: Any = None, *args: Any, **kwargs: Any) -> None:
-        RECORDER.add({"output_type": "display_data", "data": dict(data)})
-
-    def clear_output(self, wait: bool = False) -> None:
-        RECORDER.clear()
+    def enable_gui(self, gui: Any = None) -> None:
+        """There are no windows."""
 
 
-class Shell(InteractiveShell):
-    """IPython without a terminal: everything that a cell shows goes to the recorder."""
-
-    displayhook_class = Type(ResultHook)
-    display_pub_class = Type(Publisher)
-
-    def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
-        RECORDER.add(
-            {"output_type": "error", "ename": etype.__name__, "evalue": describe(evalue).message, "traceback": stb}
-        )
-
-    def enable_gui(self, gui: Any = None) -> None: ...
+Shell = ZMQInteractiveShell
 
 
 def make_shell() -> Shell:
     """The shell, with nothing written to disk and input() refused."""
     config = Config()
     config.HistoryManager.enabled = False
-    shell = Shell.instance(config=config)
+    shell: Shell = Shell.instance(config=config, compiler_class=XCachingCompiler)
+    shell.kernel = SimpleNamespace(eventloop=None)  # exit() looks for it
+    shell.displayhook.session = shell.display_pub.session = Recorder()
     shell.builtin_trap.activate()
-    shell.builtin_trap.add_builtin("input", _no_input)
+    builtins.input = getpass.getpass = _no_input
+    if "matplotlib" in sys.modules:  # it could not connect to the shell when it was imported: there was none
+        shell.enable_matplotlib("inline")
     return shell
 
 
-def _no_input(prompt: str = "") -> str:
-    raise RuntimeError("input() cannot be answered while grading. Next: put the value into a variable.")
+def _no_input(prompt: object = "", stream: object = None) -> NoReturn:
+    raise StdinNotImplementedError(
+        "input() cannot be answered while grading. Next: put the value into a variable."
+    )
 
 
 def run_cell(shell: Shell, code: str, seconds: float) -> dict[str, Any]:
@@ -141,16 +283,31 @@ def run_cell(shell: Shell, code: str, seconds: float) -> dict[str, Any]:
         seconds: CPU seconds that it may take.
 
     Returns:
-        "outputs" in the notebook format, "failure" None where the cell ran to its end.
+        "outputs" in the notebook format; "updates" of outputs of earlier cells, which are numbered in the order in which they
+        ran; "execution_count"; "failure", None where the cell ran to its end.
     """
-    RECORDER.clear()
+    recorder: Recorder = shell.displayhook.session
+    streams = _streams(recorder)
+    with recorder.lock:
+        for stream in streams:
+            stream.flush()
+        recorder.begin()
+    count = shell.execution_count if code.strip() else None
     failure = None
-    with contextlib.redirect_stdout(Stream("stdout")), contextlib.redirect_stderr(Stream("stderr")):
-        try:
-            with cpu_limit(seconds):
-                result = shell.run_cell(code, store_history=True)
-            error = result.error_before_exec or result.error_in_exec
-            failure = describe(error) if error else None
-        except BaseException as error:  # what IPython lets through must not end the process
-            failure = describe(error)
-    return {"outputs": RECORDER.outputs, "failure": vars(failure) if failure else None}
+    try:
+        with cpu_limit(seconds):
+            result = _event_loop().run_until_complete(_run(shell, code))
+        error = result.error_before_exec or result.error_in_exec
+        failure = describe(error) if error else None
+    except BaseException as error:  # what IPython lets through must not end the process
+        failure = describe(error)
+    shell.payload_manager.clear_payload()
+    for stream in streams:
+        stream.flush()
+    with recorder.lock:
+        return {
+            "outputs": recorder.outputs(),
+            "updates": recorder.updates(),
+            "execution_count": count,
+            "failure": vars(failure) if failure else None,
+        }

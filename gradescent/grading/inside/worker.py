@@ -1,7 +1,7 @@
 """Inside a student's process: run the notebook's cells, then serve the calls of the hidden tests.
 
-Started as `python -m gradescent.grading.inside.worker FD MEMORY_MB`. It trusts nothing to be secret: whatever it holds, the
-student's code can read. Scores never come from here.
+Runs in a child of a warm process, or by itself: `python -m gradescent.grading.inside.worker FD MEMORY_MB`. It trusts
+nothing to be secret: whatever it holds, the student's code can read. Scores never come from here.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gradescent.grading.inside import wire
 from gradescent.grading.inside.shell import Shell, make_shell, run_cell
+from gradescent.grading.inside.walls import hide_tests
 from gradescent.student.direct import ABSENT, missing_attribute, missing_message
 from gradescent.student.invoke import Call, Failure, describe, invoke
 
@@ -130,27 +130,18 @@ def _missing(message: str) -> Call:
     return Call(failure=Failure("Missing", message))
 
 
-def limit_memory(megabytes: int) -> None:
-    """Bound the data memory. RLIMIT_AS would count address space that libraries reserve and never use."""
+def main() -> None:
+    """Serve in a process of its own: under bubblewrap, or as a plain child where nothing contains it."""
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    channel.set_inheritable(False)
+    megabytes = int(float(sys.argv[2]))
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def hide_tests() -> None:
-    """Without a sandbox the course's folder is on the path: take it off, so that hidden tests cannot be imported by name."""
-    sys.path[:] = [entry for entry in sys.path if not (Path(entry) / "grader_tests").is_dir()]
-
-
-def main() -> None:
-    channel = socket.socket(fileno=int(sys.argv[1]))
-    channel.set_inheritable(False)
-    limit_memory(int(float(sys.argv[2])))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.argv = ["notebook"]
     hide_tests()
-    worker = Worker(channel, make_shell())
-    worker.serve()
+    Worker(channel, make_shell()).serve()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,123 @@
+"""Supervisors as processes: each grades one submission at a time, and one that is killed loses nobody's work.
+
+They are forked, so they share the hidden tests and the sockets of the warm processes, and trust each other. No student's
+code runs in them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from gradescent.grading.inside import linux
+
+POLL_SECONDS = 0.1
+ATTEMPTS = 3  # at one piece of work, where the process that did it was killed
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+_NEWS: Any = None  # in a supervisor: the queue to the main process
+
+
+class Lost(Exception):
+    """The processes that did a piece of work were killed again and again."""
+
+
+class Pool:
+    """Processes that do one kind of work after another.
+
+    Args:
+        workers: how many.
+        report: told who is worked on and what is going on, and called with empty texts now and then.
+    """
+
+    def __init__(self, workers: int, report: Callable[[str, str], None]):
+        self._workers, self._report = workers, report
+        self._context = multiprocessing.get_context("fork")
+        self._news = self._context.SimpleQueue()
+        self._executor = self._new()
+
+    def _new(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self._workers, self._context, _begin, (self._news,))
+
+    def run(self, work: Callable[[Item], Value], items: Mapping[str, Item]) -> Iterator[tuple[str, Value | Lost]]:
+        """Do the work for every item and yield the values by name, as they come.
+
+        Args:
+            work: a function at the top of its module.
+            items: by name. What is sent and returned must be picklable.
+        """
+        waiting, active = dict(items), set[str]()
+        attempts: Counter[str] = Counter()
+        while waiting:
+            try:
+                for name, value in self._round(work, waiting, active):
+                    waiting.pop(name)
+                    yield name, value
+            except BrokenProcessPool:
+                self._executor.shutdown()
+                self._executor = self._new()
+                self._hear(active)
+                attempts.update(active)
+                for name in [name for name in active if attempts[name] >= ATTEMPTS and name in waiting]:
+                    waiting.pop(name)
+                    yield name, Lost(f"the process that graded it was killed {ATTEMPTS} times")
+
+    def _round(
+        self, work: Callable[[Item], Value], waiting: Mapping[str, Item], active: set[str]
+    ) -> Iterator[tuple[str, Value]]:
+        active.clear()
+        pending: dict[Future[Value], str] = {
+            self._executor.submit(_perform, work, name, item): name for name, item in waiting.items()
+        }
+        while pending:
+            done, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            self._hear(active)
+            for future in done:
+                value = future.result()
+                name = pending.pop(future)
+                active.discard(name)
+                yield name, value
+
+    def _hear(self, active: set[str]) -> None:
+        while not self._news.empty():
+            name, what = self._news.get()
+            active.add(name)
+            self._report(name, what)
+        self._report("", "")
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        self._executor.shutdown(wait=kind is None, cancel_futures=True)
+        if kind is not None:  # interrupted: what a supervisor holds ends with it, and nothing is half written
+            for process in multiprocessing.active_children():
+                process.kill()
+
+
+def tell(name: str, what: str) -> None:
+    """In a supervisor: say what is going on."""
+    if _NEWS is not None:
+        _NEWS.put((name, what))
+
+
+def _begin(news: Any) -> None:
+    global _NEWS
+    _NEWS = news
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process hears it and ends the others
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform.startswith("linux"):
+        linux.control(linux.SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def _perform(work: Callable[[Item], Value], name: str, item: Item) -> Value:
+    tell(name, "reading")
+    return work(item)

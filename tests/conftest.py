@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -12,8 +12,9 @@ from nbformat import NotebookNode
 
 from grader_tests.variants import Variant, fill
 from gradescent.authoring.text import Part, source_notebook
-from gradescent.course import Course, load_course
+from gradescent.course import Course, CourseError, load_course
 from gradescent.grading import gradebook
+from gradescent.grading.sandbox import Backend, Sandbox
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSIGNMENT = "ps1_backprop"
@@ -43,6 +44,27 @@ def empty_gradebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
     course = make_course(tmp_path_factory.mktemp("gradebook") / "course", [NETWORK])
     with gradebook.opened(course):
         return course.gradebook
+
+
+@pytest.fixture(scope="session")
+def sandbox_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Backend], Sandbox]]:
+    """The sandbox of a back end, opened once; a test that asks for one that this machine does not have is skipped."""
+    opened: dict[Backend, Sandbox | str] = {}
+    data = tmp_path_factory.mktemp("data")
+
+    def of(backend: Backend) -> Sandbox:
+        if backend not in opened:
+            try:
+                opened[backend] = Sandbox(data, only=backend)
+            except CourseError as error:
+                opened[backend] = str(error)
+        found = opened[backend]
+        return pytest.skip(found) if isinstance(found, str) else found
+
+    yield of
+    for sandbox in opened.values():
+        if isinstance(sandbox, Sandbox):
+            sandbox.close()
 
 
 @pytest.fixture

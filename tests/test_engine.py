@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from nbgrader.api import Gradebook
 from grader_tests.variants import Variant
 from gradescent.cli import DONE, NEEDS_A_PERSON, USAGE, main
 from gradescent.course import Course
-from gradescent.grading import gradebook, sandbox
+from gradescent.grading import engine, gradebook
 from gradescent.grading.record import StudentResult
+from gradescent.grading.sandbox import Sandbox
 
 FULL = {"network": 4.0, "forward_prop": 8.0, "back_prop": 18.0, "evaluate": 5.0}
 
@@ -391,15 +392,20 @@ def test_a_syntax_error_is_shown_with_its_line(course: Course, hand_in: Callable
     assert "hits = [" in results["fatima"]["evaluate"]["message"]
 
 
+class NoSandboxAnyMore(Sandbox):
+    """A sandbox whose root folder goes away once it was tried."""
+
+    def prepare(self, imports: Iterable[str]) -> None:
+        self._root.rmdir()
+
+
 def test_a_fault_of_the_machine_leaves_earlier_grades_alone(
     course: Course, hand_in: Callable, grade: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hand_in("ada")
     grade()
     record = (course.autograded / "ada" / ASSIGNMENT / "result.json").read_bytes()
-    walls = sandbox._walls
-    monkeypatch.setattr(sandbox, "_walls", lambda data: ["--no-such-option", *walls(data)])
-    monkeypatch.setattr(sandbox, "bubblewrap", lambda: shutil.which("bwrap") or "/bin/false")
+    monkeypatch.setattr(engine, "Sandbox", NoSandboxAnyMore)
     code, results, printed = grade("--force")
     assert code == NEEDS_A_PERSON
     assert {question["score"] for question in results["ada"].values()} == {None}
@@ -506,12 +512,12 @@ def test_a_person_looks_again_when_a_graded_answer_has_changed(
     question = results.parts[0].results[0]
     question.score, question.answer = None, "after"
     with gradebook.opened(course) as book:
-        gradebook.enter_result(book, results, {})
+        gradebook.enter_result(book, results)
         grade_of = book.find_grade("network", NETWORK, ASSIGNMENT, "ada")
         grade_of.manual_score, grade_of.needs_manual_grade = 3.0, False
-        gradebook.enter_result(book, results, {})
+        gradebook.enter_result(book, results)
         assert not book.find_grade("network", NETWORK, ASSIGNMENT, "ada").needs_manual_grade
-        gradebook.enter_result(book, results, {}, changed={(NETWORK, "network")})
+        gradebook.enter_result(book, results, changed={(NETWORK, "network")})
         assert book.find_grade("network", NETWORK, ASSIGNMENT, "ada").needs_manual_grade
         assert book.find_grade("network", NETWORK, ASSIGNMENT, "ada").manual_score == 3.0
 

@@ -18,10 +18,11 @@ from grader_tests import questions
 from grader_tests.variants import Variant, fill, load, points
 from gradescent.authoring.release import graded_notebook
 from gradescent.course import load_course
-from gradescent.grading.engine import training_data
+from gradescent.grading.engine import imports_of, training_data
 from gradescent.grading.repair import repair
-from gradescent.grading.supervisor import grade_notebook
-from gradescent.student.judging import RESULT_MIME
+from gradescent.grading.sandbox import Sandbox
+from gradescent.grading.supervisor import Run, grade_notebook
+from gradescent.student.judging import RESULT_MIME, Result
 
 COURSE = load_course(ROOT)
 PARTS = [f"{ASSIGNMENT}/{name}" for name in ("part1_by_hand", "part2_network", "part3_sgd")]
@@ -40,9 +41,14 @@ def source(part: str) -> NotebookNode:
 
 
 @pytest.fixture(scope="session")
-def data() -> Iterator[Path]:
-    with training_data(COURSE.assignment(ASSIGNMENT)) as (folder, _):
-        yield folder
+def sandbox() -> Iterator[Sandbox]:
+    with training_data(COURSE.assignment(ASSIGNMENT)) as (folder, _), Sandbox(folder, trust=True) as opened:
+        yield opened
+
+
+def graded(part: str, notebook: NotebookNode, sandbox: Sandbox) -> list[Result]:
+    run = Run(notebook, sandbox, imports_of(source(part)), COURSE.assignment(ASSIGNMENT).limits)
+    return grade_notebook(run, questions(part))[0]
 
 
 def _as_stated(part: str, variant: Variant, scores: dict[str, float], messages: dict[str, str]) -> None:
@@ -58,18 +64,16 @@ def _left(variant: Variant) -> set[str]:
 
 
 @pytest.mark.parametrize(("part", "variant"), CASES, ids=_name)
-def test_split_carrier(part: str, variant: Variant, data: Path) -> None:
+def test_split_carrier(part: str, variant: Variant, sandbox: Sandbox) -> None:
     notebook, _ = repair(graded_notebook(source(part)), fill(source(part), variant))
-    limits = COURSE.assignment(ASSIGNMENT).limits
-    results, _ = grade_notebook(notebook, questions(part), limits, data)
-    graded = {result.question: result for result in results}
-    _as_stated(part, variant, {n: r.score or 0.0 for n, r in graded.items()}, {n: r.message for n, r in graded.items()})
+    found = {result.question: result for result in graded(part, notebook, sandbox)}
+    _as_stated(part, variant, {n: r.score or 0.0 for n, r in found.items()}, {n: r.message for n, r in found.items()})
 
 
 @pytest.mark.parametrize("part", PARTS, ids=_name)
-def test_the_reference_gets_everything(part: str, data: Path) -> None:
+def test_the_reference_gets_everything(part: str, sandbox: Sandbox) -> None:
     notebook, notes = repair(graded_notebook(source(part)), fill(source(part)))
-    results, _ = grade_notebook(notebook, questions(part), COURSE.assignment(ASSIGNMENT).limits, data)
+    results = graded(part, notebook, sandbox)
     assert notes == []
     assert {r.question: r.score for r in results if r.score is not None} == points(source(part))
     errors = [output for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "error"]
@@ -77,10 +81,10 @@ def test_the_reference_gets_everything(part: str, data: Path) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS, ids=_name)
-def test_the_notebook_as_handed_out_gets_nothing(part: str, data: Path) -> None:
+def test_the_notebook_as_handed_out_gets_nothing(part: str, sandbox: Sandbox) -> None:
     stub = Variant("stub", leave=tuple(n for n in _solution_names(part)))
     notebook, _ = repair(graded_notebook(source(part)), fill(source(part), stub))
-    results, _ = grade_notebook(notebook, questions(part), COURSE.assignment(ASSIGNMENT).limits, data)
+    results = graded(part, notebook, sandbox)
     assert {r.score for r in results} == {0.0}
     assert {r.outcome.value for r in results} <= {"not attempted", "missing"}
 

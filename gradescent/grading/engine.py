@@ -8,9 +8,9 @@ import hashlib
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -42,7 +42,8 @@ DONE = "done"
 LOCK = ".gradescent.lock"
 ATTEMPTS = 3  # at one submission, where the machine fails
 # Modules that a warm process imports when a notebook does. Others a notebook imports for itself.
-WARMED = ("numpy", "scipy", "sklearn", "pandas", "matplotlib", "keras", "tensorflow", "torch", "jax", "gradescent")
+FRAMEWORKS = ("keras", "tensorflow", "torch", "jax")
+WARMED = ("numpy", "scipy", "sklearn", "pandas", "matplotlib", "gradescent", *FRAMEWORKS)
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,11 @@ class Job:
     options: Options
     sources: dict[str, NotebookNode]
     questions: dict[str, Questions]
+    tests: dict[str, dict[str, str]]
+    imports: dict[str, frozenset[str]]
     sandbox: Sandbox
     surroundings: dict[str, object]
     submissions: list[intake.Submission]
-    imports: dict[str, frozenset[str]] = field(default_factory=dict)
-    tests: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 _JOB: Job | None = None  # the supervisors' processes are forked, and find it here
@@ -129,13 +130,19 @@ def opened_job(course: Course, assignment: Assignment, options: Options) -> Iter
         file.stem: source_notebook(Part(course, assignment.name, file)) for file in course.texts(assignment.name)
     }
     questions = {part: _hidden_questions(assignment.name, part, source) for part, source in sources.items()}
-    with only_one(course), training_data(assignment) as (data, described), Sandbox(data, options.trust) as sandbox:
+    imports = warm_sets(sources)
+    first = min(imports.values(), key=len)
+    with (
+        only_one(course),
+        training_data(assignment) as (data, described),
+        Sandbox(data, first, options.trust) as sandbox,
+    ):
         surroundings = {**keys.environment(), "sandbox": sandbox.backend.value, "data": described}
-        job = Job(course, assignment, options, sources, questions, sandbox, surroundings, found)
-        for part, source in sources.items():
-            job.imports[part] = imports_of(source)
-            job.tests[part] = {name: keys.tests_key(question) for name, question in questions[part].items()}
-        yield job
+        tests = {
+            part: {name: keys.tests_key(question) for name, question in hidden.items()}
+            for part, hidden in questions.items()
+        }
+        yield Job(course, assignment, options, sources, questions, tests, imports, sandbox, surroundings, found)
 
 
 def _chosen(found: list[intake.Submission], options: Options) -> list[intake.Submission]:
@@ -179,6 +186,14 @@ def imports_of(notebook: NotebookNode) -> frozenset[str]:
     # What it has of gradescent beside the student's part, a student's process never sees.
     names = {name for name in names if not name.startswith("gradescent") or name.startswith("gradescent.student")}
     return frozenset(name for name in names if name.split(".")[0] in WARMED)
+
+
+def warm_sets(sources: Mapping[str, NotebookNode]) -> dict[str, frozenset[str]]:
+    """What a warm process imports for each part: one process for all that are light, one more where a framework is used."""
+    wanted = {part: imports_of(source) for part, source in sources.items()}
+    everything = frozenset[str]().union(*wanted.values())
+    light = frozenset(name for name in everything if name.split(".")[0] not in FRAMEWORKS)
+    return {part: light if imports <= light else everything for part, imports in wanted.items()}
 
 
 def grade_class(job: Job, report: Report) -> Iterator[Graded]:

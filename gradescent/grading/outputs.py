@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from gradescent.grading.inside.wire import clean
 from gradescent.student.check import box, line
 from gradescent.student.judging import RESULT_MIME, Result, Stop
 
-PICTURES = ("image/png", "image/jpeg")
+# What a student's output may consist of. Nothing else passes: neither a result of ours (RESULT_MIME), nor
+# application/javascript, which JupyterLab runs in the notebook of a person who grades, nor widgets, whose state is not kept.
+TEXTS = ("text/plain", "text/latex", "text/markdown")
+HTML, SVG, JSON = "text/html", "image/svg+xml", "application/json"
+PICTURES = ("image/png", "image/jpeg", "image/gif")
+
 MAX_OUTPUTS = 200  # of one cell
 MAX_CELL = 8 << 20  # characters of all outputs of a cell
 MAX_TEXT = 100_000  # characters of one output
 MAX_PICTURE = 4 << 20  # characters of one picture in base64
+MAX_SVG = 1 << 20  # characters of one SVG picture
+MAX_SIDE = 10_000  # pixels
+MAX_DEPTH = 32  # of JSON
+MAX_COUNT = 1 << 31  # of an execution count
+
+UNPRINTABLE = re.compile(
+    r"[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]"
+)  # all but \b \t \n \r and the escape of colours
+NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=\n]")
 
 
 def trusted_outputs(result: Result, extra_credit: bool) -> list[NotebookNode]:
@@ -38,24 +54,58 @@ def error_output(stop: Stop) -> NotebookNode:
     return new_output("error", ename=stop.outcome.value, evalue=str(stop), traceback=[text])
 
 
+def write_outputs(cells: list[NotebookNode], reply: dict[str, Any]) -> None:
+    """Write what a cell showed into it, and what it changed in the displays of earlier cells into those.
+
+    Args:
+        cells: those that ran in this process, in order; the last one has just run.
+        reply: of the student's process.
+    """
+    cells[-1].outputs = safe_outputs(reply.get("outputs"))
+    cells[-1].execution_count = _count(reply.get("execution_count"))
+    updates = reply.get("updates")
+    updates = [item for item in updates if isinstance(item, dict)] if isinstance(updates, list) else []
+    room = MAX_CELL
+    for update in updates[:MAX_OUTPUTS]:
+        shown = _shown(cells, update.get("cell"), update.get("output"))
+        content = {"data": _bundle(update.get("data")), "metadata": _metadata(update.get("metadata"))}
+        room -= len(json.dumps(content))
+        if shown is not None and room > 0:
+            shown.update(content)
+
+
+def _shown(cells: list[NotebookNode], cell: Any, number: Any) -> NotebookNode | None:
+    """The output that a display is, None where there is none."""
+    if type(cell) is not int or type(number) is not int or not 0 <= cell < len(cells):
+        return None
+    outputs = cells[cell].outputs
+    return outputs[number] if 0 <= number < len(outputs) and "data" in outputs[number] else None
+
+
 def safe_outputs(outputs: Any) -> list[NotebookNode]:
     """A student's outputs, of known kinds and sizes only.
 
-    Text, HTML and pictures pass. HTML is sanitised when a page is made of it; whatever claims to be a result of ours is dropped.
+    Text, HTML, JSON and pictures pass. HTML is sanitised when a page is made of it; whatever claims to be a result of ours is
+    dropped. What a display has beside them is named in its text.
     """
     if not isinstance(outputs, list):
         return []
     made, room = [], MAX_CELL
-    for output in outputs[:MAX_OUTPUTS]:
+    for safe in _known(outputs[:MAX_OUTPUTS]):
+        room -= len(json.dumps(safe))
+        if room < 0:
+            break
+        made.append(safe)
+    if len(outputs) > MAX_OUTPUTS or room < 0:
+        made.append(new_output("stream", name="stdout", text="... more outputs were cut off\n"))
+    return made
+
+
+def _known(outputs: list[Any]) -> Iterator[NotebookNode]:
+    for output in outputs:
         safe = _safe(output) if isinstance(output, dict) else None
-        room -= len(json.dumps(safe)) if safe else 0
-        if room > 0:
-            made.append(safe)
-    if len(outputs) > MAX_OUTPUTS:
-        made.append(
-            new_output("stream", name="stdout", text=f"... {len(outputs) - MAX_OUTPUTS} more outputs were cut off\n")
-        )
-    return [output for output in made if output is not None]
+        if safe is not None:
+            yield safe
 
 
 def _safe(output: dict[str, Any]) -> NotebookNode | None:
@@ -65,36 +115,100 @@ def _safe(output: dict[str, Any]) -> NotebookNode | None:
         return new_output("stream", name=name, text=_text(output.get("text")))
     if kind == "error":
         traceback = output.get("traceback")
-        lines = [_text(item, keep_colours=True) for item in traceback[:200]] if isinstance(traceback, list) else []
+        lines = [_text(item) for item in traceback[:200]] if isinstance(traceback, list) else []
         return new_output(
             "error", ename=_text(output.get("ename"))[:200], evalue=_text(output.get("evalue")), traceback=lines
         )
     if kind not in ("execute_result", "display_data"):
         return None
-    data = _bundle(output.get("data"))
+    content = {"data": _bundle(output.get("data")), "metadata": _metadata(output.get("metadata"))}
     if kind == "display_data":
-        return new_output("display_data", data=data)
-    count = output.get("execution_count")
-    return new_output("execute_result", data=data, execution_count=count if type(count) is int else None)
+        return new_output("display_data", **content)
+    return new_output("execute_result", execution_count=_count(output.get("execution_count")), **content)
 
 
-def _bundle(data: Any) -> dict[str, str]:
+def _count(count: Any) -> int | None:
+    return count if type(count) is int and 0 <= count < MAX_COUNT else None
+
+
+def _bundle(data: Any) -> dict[str, Any]:
     if not isinstance(data, dict):
         return {}
-    safe = {
-        mime: _text(data[mime]) for mime in ("text/plain", "text/html", "text/latex", "text/markdown") if mime in data
-    }
+    safe: dict[str, Any] = {mime: _text(data[mime]) for mime in TEXTS if mime in data}
     for mime in PICTURES:
-        picture = data.get(mime)
-        if isinstance(picture, str) and len(picture) <= MAX_PICTURE:
-            safe[mime] = "".join(char for char in picture if char.isalnum() or char in "+/=\n")
+        if _fits(data.get(mime), MAX_PICTURE):
+            safe[mime] = NOT_BASE64.sub("", data[mime])
+    if _fits(data.get(HTML), MAX_TEXT):
+        safe[HTML] = _text(data[HTML])
+    elif _fits(data.get(SVG), MAX_SVG):
+        safe[HTML] = _picture(data[SVG])
+    with_json = _json(data.get(JSON))
+    if with_json is not None:
+        safe[JSON] = with_json
+    left = [mime for mime in data if mime not in safe and not (mime == SVG and HTML in safe)]
+    if left:
+        note = f"[left out: {_text(', '.join(left[:5]))[:200]}]"
+        safe["text/plain"] = f"{safe['text/plain']}\n{note}" if safe.get("text/plain") else note
     return safe
 
 
-def _text(value: Any, keep_colours: bool = False) -> str:
+def _fits(value: Any, limit: int) -> bool:
+    return isinstance(value, str) and len(value) <= limit
+
+
+def _picture(svg: str) -> str:
+    """An SVG picture as HTML. It can hold scripts, and nbgrader's pages would make it a part of themselves; in an <img> no
+    browser runs them or loads anything.
+    """
+    encoded = base64.b64encode(svg.encode("utf-8", "replace")).decode()
+    return f'<img alt="SVG picture" src="data:image/svg+xml;base64,{encoded}">'
+
+
+def _json(value: Any) -> Any:
+    """JSON that every program can read: no NaN, no lone surrogates, not nested too deeply, not too long. None where it is not."""
+    if value is None or _depth(value) > MAX_DEPTH:
+        return None
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except ValueError:
+        return None
+    return json.loads(text.encode("utf-8", "replace")) if len(text) <= MAX_TEXT else None
+
+
+def _depth(value: Any) -> int:
+    depth, layer = 0, [value]
+    while layer and depth <= MAX_DEPTH:
+        parts = [part for part in layer if isinstance(part, dict | list)]
+        layer = [item for part in parts for item in (part.values() if isinstance(part, dict) else part)]
+        depth += 1
+    return depth
+
+
+def _metadata(metadata: Any) -> dict[str, Any]:
+    """How large a picture is shown, and what the figures of matplotlib and JSON say; nothing that a page would take for HTML."""
+    if not isinstance(metadata, dict):
+        return {}
+    safe: dict[str, Any] = {}
+    if metadata.get("needs_background") in ("light", "dark"):
+        safe["needs_background"] = metadata["needs_background"]
+    for mime in PICTURES:
+        sides = metadata.get(mime)
+        if isinstance(sides, dict):
+            known = {side: sides[side] for side in ("width", "height") if _is_side(sides.get(side))}
+            safe |= {mime: known} if known else {}
+    shown = metadata.get(JSON)
+    if isinstance(shown, dict) and type(shown.get("expanded")) is bool and _fits(shown.get("root"), 100):
+        safe[JSON] = {"expanded": shown["expanded"], "root": _text(shown["root"])}
+    return safe
+
+
+def _is_side(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value <= MAX_SIDE
+
+
+def _text(value: Any) -> str:
+    """Text that every program can print: no lone surrogates, no control characters but those of progress bars and colours."""
     text = value if isinstance(value, str) else ""
     if len(text) > MAX_TEXT:
         text = text[:MAX_TEXT] + f"\n... {len(text) - MAX_TEXT} more characters were cut off\n"
-    if not keep_colours:
-        return clean(text, MAX_TEXT + 100)
-    return "\x1b".join(clean(part, MAX_TEXT + 100) for part in text.split("\x1b"))
+    return UNPRINTABLE.sub("�", text.encode("utf-8", "replace").decode("utf-8"))

@@ -24,7 +24,7 @@ from gradescent.course import CourseError, Limits
 from gradescent.grading.inside import landlock, seccomp, walls
 from gradescent.grading.processes import Child, MachineFault, WarmProcess, spawn
 from gradescent.grading.remote import Allowed, Link
-from gradescent.student.judging import Stop
+from gradescent.student.judging import Died, Stop
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What of gradescent a student's process may import. Everything else of the package stays outside.
@@ -68,6 +68,7 @@ class Sandbox:
 
     Args:
         data: folder with the data sets as the student's code may see them.
+        imports: modules of the first warm process, which tries the walls.
         trust: run students' code without walls where there are none.
         only: take this back end, or fail.
         devices: device files that the students' code needs, of a graphics processor for instance: no warm start then.
@@ -76,8 +77,15 @@ class Sandbox:
         CourseError: nothing contains students' code here, and nobody said that it is to be trusted.
     """
 
-    def __init__(self, data: Path, trust: bool = False, only: Backend | None = None, devices: tuple[str, ...] = ()):
-        self._data, self._devices = data, list(devices)
+    def __init__(
+        self,
+        data: Path,
+        imports: Iterable[str] = (),
+        trust: bool = False,
+        only: Backend | None = None,
+        devices: tuple[str, ...] = (),
+    ):
+        self._data, self._devices, self._first = data, list(devices), frozenset(imports)
         self._folder = tempfile.TemporaryDirectory(prefix="gradescent-")
         Path(self._folder.name).chmod(0o711)  # a student's process of another user passes, and lists nothing
         self._root = Path(self._folder.name, "root")
@@ -114,7 +122,7 @@ class Sandbox:
         if self.backend is Backend.LANDLOCK and not landlock.version():
             return "this kernel has none"
         try:
-            self._try(frozenset())
+            self.prepare(self._first)
         except (MachineFault, Stop, OSError) as error:
             return str(error)
         return ""
@@ -123,25 +131,28 @@ class Sandbox:
         """Have a warm process for a set of modules, and try it: after a wrong fork a library would hang for ever.
 
         Raises:
-            MachineFault: not even a process that imports everything afresh works.
+            MachineFault, Stop: not even a process that imports everything afresh works.
         """
         wanted = frozenset(imports)
-        if self.backend in (Backend.BUBBLEWRAP, Backend.NONE) or not self._warm_set(wanted):
+        if self.backend in (Backend.BUBBLEWRAP, Backend.NONE) or self._warm_set(wanted) in self._warm:
             return
         try:
             self._try(wanted)
-        except (MachineFault, Stop):
+        except Stop:
             self._warm.pop(self._warm_set(wanted)).close()
             self._warm[self._warm_set(wanted)] = self._warm_process(())
+            self._try(wanted)
 
     def _try(self, imports: frozenset[str]) -> None:
-        link = Link(self.start(imports, Limits()), Limits())
+        """Calculate something in a student's process. What it raises of a warm one, a fresh one may be able to do."""
+        limits = Limits(wall_factor=1)
+        link = Link(self.start(imports, limits), limits)
         try:
             code = KERAS_CANARY if "keras" in imports else CANARY
             request = {"op": "cell", "code": code, "seconds": CANARY_SECONDS}
-            reply, _ = link.ask(request, [], Allowed(CANARY_SECONDS, 1 << 20, 1 << 20))
+            reply, _ = link.ask(request, [], Allowed(CANARY_SECONDS, limits.memory_mb, limits.processes))
             if reply.get("failure"):
-                raise MachineFault(f"a first calculation failed: {reply['failure']}")
+                raise Died(f"a first calculation failed: {reply['failure']}")
         finally:
             link.child.stop()
 

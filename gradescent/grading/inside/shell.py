@@ -18,14 +18,14 @@ import select
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
-from IPython.core.error import StdinNotImplementedError
 from ipykernel import zmqshell
 from ipykernel.compiler import XCachingCompiler
+from IPython.core.error import StdinNotImplementedError
+from IPython.core.interactiveshell import ExecutionResult
 from jupyter_client.session import Session
 from traitlets.config import Config
 
@@ -35,7 +35,7 @@ MAX_OUTPUTS = 1000  # of one cell; the grader keeps fewer
 MAX_BYTES = 16 << 20  # of all outputs of one cell, pictures included
 MAX_UPDATES = 100  # of outputs of earlier cells, by one cell
 FLUSH_SECONDS = 0.2  # ipykernel's: text that was written together stays together
-CHUNK = 1 << 16
+PIPE_BYTES = 1 << 16  # what a pipe holds: one read empties it
 STREAMS = {"stdout": 1, "stderr": 2}
 
 Bundle = dict[str, Any]
@@ -43,7 +43,7 @@ Bundle = dict[str, Any]
 
 @dataclass
 class _Output:
-    """An output of the running cell. The text of a stream comes in pieces."""
+    """An output of the running cell; the text of a stream comes in pieces."""
 
     content: Bundle
     size: int
@@ -59,16 +59,32 @@ class Recorder(Session):
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.lock = threading.RLock()
-        self._cell = -1
+        self.streams: list[Stream] = []
+        self._cell = -2  # the first cell's number is 0, and begin() counts already here
         self._places: dict[str, list[tuple[int, int]]] = {}  # of a display_id: numbers of cell and output
         self.begin()
 
     def begin(self) -> None:
-        """Forget the outputs of the cell before."""
+        """Forget the outputs of the cell before, and what was written since."""
+        self.flush()
         self._cell += 1
         self._outputs: list[_Output] = []
         self._updates: dict[tuple[int, int], Bundle] = {}
+        self._used = 0
         self._full = self._clear_first = False
+
+    def connect(self) -> None:
+        """Take over the standard streams of this process."""
+        self.streams = [Stream("stdout", self), Stream("stderr", self)]
+        sys.stdout, sys.stderr = self.streams
+        # No child may start with a lock that another thread held.
+        os.register_at_fork(
+            before=self.lock.acquire, after_in_parent=self.lock.release, after_in_child=self.lock.release
+        )
+
+    def flush(self) -> None:
+        for stream in self.streams:
+            stream.flush()
 
     def outputs(self) -> list[Bundle]:
         return [output.as_dict() for output in self._outputs]
@@ -107,15 +123,13 @@ class Recorder(Session):
 
     def _clear(self) -> None:
         self._outputs.clear()
-        self._full = False
+        self._used, self._full = 0, False
         for display, places in self._places.items():
             self._places[display] = [place for place in places if place[0] != self._cell]
 
     def _add(self, kind: str, content: Bundle, size: int, display: Any) -> None:
-        if self._clear_first:
-            self._clear_first = False
-            self._clear()
-        if not self._has_room(size):
+        self._clear_if_due()
+        if not self._takes(size):
             return
         if display:
             self._places.setdefault(str(display), []).append((self._cell, len(self._outputs)))
@@ -123,20 +137,20 @@ class Recorder(Session):
 
     def stream(self, name: str, text: str) -> None:
         """Record text. Neighbours of one stream become one output."""
+        self._clear_if_due()
+        kept = text[: MAX_BYTES - self._used]
+        if not self._takes(len(kept)):
+            return
+        if not self._outputs or self._outputs[-1].content.get("name") != name:
+            self._outputs.append(_Output({"output_type": "stream", "name": name}, 0))
+        self._outputs[-1].pieces.append(kept)
+        if len(kept) < len(text):
+            self._takes(len(text))
+
+    def _clear_if_due(self) -> None:
         if self._clear_first:
             self._clear_first = False
             self._clear()
-        last = self._outputs[-1] if self._outputs else None
-        if last is None or last.content.get("name") != name:
-            if not self._has_room(0):
-                return
-            last = _Output({"output_type": "stream", "name": name}, 0)
-            self._outputs.append(last)
-        kept = text[: max(0, self._room())]
-        last.pieces.append(kept)
-        last.size += len(kept)
-        if len(kept) < len(text):
-            self._has_room(len(text))
 
     def _update(self, display: str, content: Bundle, size: int) -> None:
         bundle = {"data": content["data"], "metadata": content["metadata"]}
@@ -144,20 +158,22 @@ class Recorder(Session):
             if cell != self._cell:
                 if len(self._updates) < MAX_UPDATES:
                     self._updates[cell, number] = bundle
-            elif size - self._outputs[number].size <= self._room():
-                self._outputs[number].content.update(bundle)
-                self._outputs[number].size = size
+                continue
+            shown = self._outputs[number]
+            if self._takes(size - shown.size):
+                shown.content.update(bundle)
+                shown.size = size
 
-    def _room(self) -> int:
-        return MAX_BYTES - sum(output.size for output in self._outputs)
-
-    def _has_room(self, size: int) -> bool:
-        if not self._full and len(self._outputs) < MAX_OUTPUTS and size <= self._room():
+    def _takes(self, size: int) -> bool:
+        """Whether there is room for so much more; a note says it once when there is not."""
+        if self._full:
+            return False
+        if len(self._outputs) < MAX_OUTPUTS and self._used + size <= MAX_BYTES:
+            self._used += size
             return True
-        if not self._full:
-            self._full = True
-            note = f"... more was cut off: the outputs of a cell may have {MAX_BYTES} characters\n"
-            self._outputs.append(_Output({"output_type": "stream", "name": "stderr"}, 0, [note]))
+        self._full = True
+        note = f"... more was cut off: a cell may show {MAX_OUTPUTS} outputs and {MAX_BYTES >> 20} MiB\n"
+        self._outputs.append(_Output({"output_type": "stream", "name": "stderr"}, 0, [note]))
         return False
 
 
@@ -173,7 +189,7 @@ class Stream(io.TextIOBase):
     def __init__(self, name: str, recorder: Recorder):
         self.name, self._recorder = name, recorder
         self._pieces: list[str] = []
-        self._since = 0.0
+        self._since, self._size = 0.0, 0
         self._process = os.getpid()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._pipe, end = os.pipe()
@@ -210,29 +226,32 @@ class Stream(io.TextIOBase):
 
     def _append(self, text: str) -> None:
         now = time.monotonic()
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, Stream) and stream._pieces and now > stream._since + FLUSH_SECONDS:
+        for stream in self._recorder.streams:
+            if stream._pieces and (now > stream._since + FLUSH_SECONDS or stream._size > MAX_BYTES):
                 stream._record()
-        if text and not self._pieces:
+        if not self._pieces:
             self._since = now
         self._pieces.append(text)
+        self._size += len(text)
 
     def _record(self) -> None:
         text = "".join(self._pieces)
         self._pieces.clear()
+        self._size = 0
         if text:
             self._recorder.stream(self.name, text)
 
     def _read_pipe(self) -> bool:
         """Take what is in the pipe. Returns False when nothing will ever be in it again."""
         try:
-            while chunk := os.read(self._pipe, CHUNK):
-                self._append(self._decoder.decode(chunk))
+            chunk = os.read(self._pipe, PIPE_BYTES)
         except BlockingIOError:
             return True
         except OSError:  # the student's code closed it
             return False
-        return False
+        if chunk:
+            self._append(self._decoder.decode(chunk))
+        return bool(chunk)
 
     def _watch(self) -> None:
         open_ = True
@@ -247,6 +266,9 @@ class Stream(io.TextIOBase):
 class ZMQInteractiveShell(zmqshell.ZMQInteractiveShell):
     """ipykernel's shell without a kernel."""
 
+    loop: asyncio.AbstractEventLoop
+    recorder: Recorder
+
     def enable_gui(self, gui: Any = None) -> None:
         """There are no windows."""
 
@@ -260,18 +282,19 @@ def make_shell() -> Shell:
     config.HistoryManager.enabled = False
     shell: Shell = Shell.instance(config=config, compiler_class=XCachingCompiler)
     shell.kernel = SimpleNamespace(eventloop=None)  # exit() looks for it
-    shell.displayhook.session = shell.display_pub.session = Recorder()
+    shell.loop, shell.recorder = asyncio.new_event_loop(), Recorder()
+    parts: tuple[Any, ...] = (shell.displayhook, shell.display_pub)
+    for part in parts:
+        part.session = shell.recorder
     shell.builtin_trap.activate()
     builtins.input = getpass.getpass = _no_input
-    if "matplotlib" in sys.modules:  # it could not connect to the shell when it was imported: there was none
+    if "matplotlib" in sys.modules:  # imported before there was a shell, which it could have connected to
         shell.enable_matplotlib("inline")
     return shell
 
 
-def _no_input(prompt: object = "", stream: object = None) -> NoReturn:
-    raise StdinNotImplementedError(
-        "input() cannot be answered while grading. Next: put the value into a variable."
-    )
+def _no_input(*args: object, **kwargs: object) -> NoReturn:
+    raise StdinNotImplementedError("input() cannot be answered while grading. Next: put the value into a variable.")
 
 
 def run_cell(shell: Shell, code: str, seconds: float) -> dict[str, Any]:
@@ -286,28 +309,50 @@ def run_cell(shell: Shell, code: str, seconds: float) -> dict[str, Any]:
         "outputs" in the notebook format; "updates" of outputs of earlier cells, which are numbered in the order in which they
         ran; "execution_count"; "failure", None where the cell ran to its end.
     """
-    recorder: Recorder = shell.displayhook.session
-    streams = _streams(recorder)
-    with recorder.lock:
-        for stream in streams:
-            stream.flush()
-        recorder.begin()
+    recorder = shell.recorder
+    if not recorder.streams:
+        recorder.connect()
+    recorder.begin()
     count = shell.execution_count if code.strip() else None
     failure = None
     try:
         with cpu_limit(seconds):
-            result = _event_loop().run_until_complete(_run(shell, code))
+            result = _complete(shell, code)
         error = result.error_before_exec or result.error_in_exec
         failure = describe(error) if error else None
     except BaseException as error:  # what IPython lets through must not end the process
         failure = describe(error)
-    shell.payload_manager.clear_payload()
-    for stream in streams:
-        stream.flush()
+    if shell.payload_manager:  # pages of help, which a notebook that is run does not show either
+        shell.payload_manager.clear_payload()
+    recorder.flush()
     with recorder.lock:
-        return {
-            "outputs": recorder.outputs(),
-            "updates": recorder.updates(),
-            "execution_count": count,
-            "failure": vars(failure) if failure else None,
-        }
+        shown = {"outputs": recorder.outputs(), "updates": recorder.updates(), "execution_count": count}
+    return {**shown, "failure": vars(failure) if failure else None}
+
+
+def _complete(shell: Shell, code: str) -> ExecutionResult:
+    """Run a cell to its end in a running event loop, where ipykernel runs cells, too."""
+    if shell.loop.is_closed():
+        shell.loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(shell.loop)
+    task = shell.loop.create_task(_run(shell, code))
+    try:
+        return shell.loop.run_until_complete(task)
+    finally:
+        task.cancel()  # what is interrupted must not go on beside the next cell
+
+
+async def _run(shell: Shell, code: str) -> ExecutionResult:
+    """What ipykernel's do_execute does with a cell."""
+    transformed = None
+    with contextlib.suppress(Exception):  # run_cell will tell
+        transformed = shell.transform_cell(code)
+    if transformed is None or not shell.should_run_async(code, transformed_cell=transformed):
+        return shell.run_cell(code, store_history=True)
+    result = None
+    try:
+        result = await shell.run_cell_async(code, store_history=True, transformed_cell=transformed)
+        return result
+    finally:
+        shell.events.trigger("post_execute")
+        shell.events.trigger("post_run_cell", result)

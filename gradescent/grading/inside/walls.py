@@ -99,7 +99,7 @@ def build(walls: Walls) -> None:
     linux.make_read_only(new)
     owner = walls.user or INNER_ID
     for folder in writable:
-        options = f"size={int(walls.file_mb * 1024)}k,nr_inodes=10k,mode=700,uid={owner},gid={owner}"
+        options = f"size={max(1, int(walls.file_mb * 1024))}k,nr_inodes=10k,mode=700,uid={owner},gid={owner}"
         linux.mount("tmpfs", new + folder, "tmpfs", linux.NO_SETUID | linux.NO_DEVICES, options)
     linux.mount("proc", new + "/proc", "proc", linux.NO_SETUID | linux.NO_DEVICES | linux.NO_PROGRAMS)
     linux.mount("devpts", new + "/dev/pts", "devpts", linux.NO_SETUID, "newinstance,ptmxmode=0666,mode=620,max=16")

@@ -19,30 +19,46 @@ from benchmarks.readings import Reading, Report, accuracy_gap, groups
 from gradescent.cli import positive
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-TRAININGS, GRADINGS = 5, 3  # repetitions, so that everything takes a few minutes
+TRAININGS, GRADINGS = 5, 3  # repetitions
+SIZES = (24, 240, 2400)
 WIDTH = 120  # characters a line, so that a table looks alike on a terminal and in a file
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure what the options ask for and print it."""
     options = _parser().parse_args(arguments)
-    both = options.training == options.grading
+    everything = not (options.training or options.grading or options.engine)
     # NumPy's BLAS reads them when it is imported, so nothing that imports NumPy may come before.
     os.environ.update(ONE_THREAD)
     console = Console(width=WIDTH)
-    if both or options.training:
+    if everything or options.training:
         _training(console, options.repetitions or TRAININGS)
-    if both or options.grading:
+    if everything or options.grading:
         _grading(console, options.submissions, options.repetitions or GRADINGS)
+    if everything or options.engine:
+        _engine(console, options.sizes)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure training and grading.")
-    parser.add_argument("--training", action="store_true", help="training alone (default: training and grading)")
-    parser.add_argument("--grading", action="store_true", help="grading alone")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure training, grading and the engine."
+    )
+    parser.add_argument("--training", action="store_true", help="training alone (default: everything)")
+    parser.add_argument("--grading", action="store_true", help="grading alone, against stock nbgrader")
     parser.add_argument(
-        "--submissions", type=positive, default=6, metavar="N", help="size of the class that is graded (default: 6)"
+        "--engine", action="store_true", help="the engine's parts alone, and how the cost of a class grows"
+    )
+    parser.add_argument(
+        "--submissions", type=positive, default=24, metavar="N", help="size of the class that is graded (default: 24)"
+    )
+    parser.add_argument(
+        "--sizes",
+        type=positive,
+        nargs="*",
+        default=SIZES,
+        metavar="N",
+        help=f"sizes of the classes whose cost is compared (default: {' '.join(map(str, SIZES))})",
     )
     parser.add_argument(
         "--repetitions",
@@ -78,14 +94,33 @@ def _grading(console: Console, submissions: int, repetitions: int) -> None:
     from benchmarks import grading
 
     cores = os.cpu_count() or 1
-    with _progress(repetitions * len(grading.PARTS) * len(grading.commands(cores))) as report:
-        readings = grading.measure(submissions, repetitions, report)
+    with _progress(repetitions * len(grading.SUBJECTS) * len(grading.commands("", cores))) as report:
+        readings, shares = grading.measure(submissions, repetitions, report)
     title = (
         f"Grading {submissions} right submissions afresh on {cores} cores ({platform.machine()}); wall clock,"
         f" start-up included,\nmedian of {repetitions}"
     )
     console.print(f"\n{title}", highlight=False, markup=False)
     console.print(grading_table(readings, grading.NBGRADER))
+    for part, share in shares.items():
+        console.print(
+            f"{part}: {share.each:.2f} times the students' own cells; with all that is started once for a class, "
+            f"{share.whole:.2f} times",
+            highlight=False,
+        )
+
+
+def _engine(console: Console, sizes: list[int]) -> None:
+    from benchmarks import engine
+
+    cores = os.cpu_count() or 1
+    with _progress(len(engine.SETS) + 1 + len(sizes)) as report:
+        rows = engine.measure(report) + engine.scale(tuple(sizes), cores, report)
+    table = _table("median", "min ... max")
+    for what, middle, span in rows:
+        table.add_row("engine", what, middle, span)
+    console.print(f"\nThe engine's parts on {cores} cores ({platform.machine()})", highlight=False)
+    console.print(table)
 
 
 @contextmanager

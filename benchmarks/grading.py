@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import json
 import os
 import resource
 import shutil
@@ -12,6 +13,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import nbformat
 
@@ -20,13 +22,24 @@ from grader_tests.variants import fill, points
 from gradescent.authoring.text import Part, source_notebook
 from gradescent.course import load_course
 from gradescent.grading import gradebook
+from gradescent.grading.record import FILE
 from gradescent.student import datasets
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = Path(sys.executable).parent
-ASSIGNMENT = "ps1_backprop"
-PARTS = ("part1_by_hand", "part2_network")
+KERAS_COURSE = Path(__file__).parent / "keras_course"
 NBGRADER = "nbgrader autograde"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A notebook that is graded: a part of the course, or the small Keras notebook of these benchmarks."""
+
+    assignment: str
+    part: str
+
+
+SUBJECTS = (Subject("ps1_backprop", "part2_network"), Subject("keras_small", "part1_fit"))
 
 
 @dataclass(frozen=True)
@@ -35,77 +48,132 @@ class Class:
 
     Attributes:
         folder: the course, never graded: what is measured runs in copies of it.
-        part: name of the part.
+        subject: the part.
         students: their names.
         worth: points that each must get without a person.
     """
 
     folder: Path
-    part: str
+    subject: Subject
     students: list[str]
     worth: float
 
 
-def commands(cores: int) -> dict[str, list[str]]:
+def commands(assignment: str, cores: int) -> dict[str, list[str]]:
     """What is measured, by name. On a single core there is nothing to divide among workers."""
-    workers = sorted({1, cores})
-    grade = {_gradescent(n): ["gradescent", "grade", ASSIGNMENT, "--workers", str(n)] for n in workers}
-    return {NBGRADER: ["nbgrader", "autograde", ASSIGNMENT], **grade}
+    ours = ["gradescent", "grade", assignment, "--workers"]
+    found = {NBGRADER: ["nbgrader", "autograde", assignment]}
+    for workers in sorted({1, cores}):
+        found[_gradescent(workers)] = [*ours, str(workers), "--no-feedback"]
+    return {**found, f"{_gradescent(cores)}, with feedback": [*ours, str(cores)]}
 
 
 def _gradescent(workers: int) -> str:
     return f"gradescent, {workers} worker{'s' if workers > 1 else ''}"
 
 
-def measure(submissions: int, repetitions: int, report: Report, parts: tuple[str, ...] = PARTS) -> list[Reading]:
-    """Grade a class afresh with every command in turn, once a repetition."""
+def measure(
+    submissions: int, repetitions: int, report: Report, subjects: tuple[Subject, ...] = SUBJECTS
+) -> tuple[list[Reading], dict[str, Share]]:
+    """Grade a class afresh with every command in turn, once a repetition.
+
+    Returns:
+        The readings, and by subject how our runs on all cores compare with the students' own cells.
+    """
     for package in ("gradescent", "grader_tests"):
         compileall.compile_dir(ROOT / package, quiet=1)
     readings: list[Reading] = []
+    shares: dict[str, Share] = {}
     with tempfile.TemporaryDirectory(prefix="gradescent-bench-") as name:
         folder = Path(name)
-        environment = _environment(folder / "data")
-        for part in parts:
-            readings += _measure_part(make_class(folder, part, submissions), repetitions, environment, report)
-    return readings
+        environment = environment_in(folder / "data")
+        for subject in subjects:
+            students = make_class(folder, subject, submissions)
+            found, taken = _measure_class(students, repetitions, environment, report)
+            readings += found
+            shares[subject.part] = Share.of(taken, os.cpu_count() or 1)
+    return readings, shares
 
 
-def _measure_part(students: Class, repetitions: int, environment: dict[str, str], report: Report) -> list[Reading]:
-    everybody = commands(os.cpu_count() or 1)
-    readings = {name: Reading(students.part, name) for name in everybody}
+@dataclass(frozen=True)
+class Share:
+    """How many times as long grading takes as the students' own cells, divided by the cores.
+
+    Attributes:
+        whole: the whole run, with everything that is started once for a class.
+        each: the submissions alone.
+    """
+
+    whole: float
+    each: float
+
+    @classmethod
+    def of(cls, taken: list[Taken], cores: int) -> Share:
+        whole = median(cores * one.seconds / one.own_seconds for one in taken)
+        return cls(whole, median(one.graded_seconds / one.own_seconds for one in taken))
+
+
+def _measure_class(
+    students: Class, repetitions: int, environment: dict[str, str], report: Report
+) -> tuple[list[Reading], list[Taken]]:
+    cores = os.cpu_count() or 1
+    everybody = commands(students.subject.assignment, cores)
+    readings = {name: Reading(students.subject.part, name) for name in everybody}
+    ours = []
     for _ in range(repetitions):
         for name, command in everybody.items():
-            seconds, cpu_seconds = seconds_a_submission(students, command, environment)
-            readings[name].seconds.append(seconds)
-            readings[name].cpu_seconds.append(cpu_seconds)
-            report(f"grading, {students.part}, {name}")
-    return list(readings.values())
+            taken = run_once(students, command, environment)
+            readings[name].seconds.append(taken.seconds)
+            readings[name].cpu_seconds.append(taken.cpu_seconds)
+            if name == _gradescent(cores):
+                ours.append(taken)
+            report(f"grading, {students.subject.part}, {name}")
+    return list(readings.values()), ours
 
 
-def make_class(folder: Path, part: str, submissions: int) -> Class:
+def make_class(folder: Path, subject: Subject, submissions: int) -> Class:
     """Set up the course, its gradebook and the submissions. None of it is measured."""
-    root = folder / part
-    texts = root / "source" / ASSIGNMENT
+    root = folder / f"{subject.part}-{submissions}"
+    texts = root / "source" / subject.assignment
     texts.mkdir(parents=True)
-    shutil.copy(ROOT / "source" / ASSIGNMENT / f"{part}.py", texts)
-    for name in ("course.toml", "nbgrader_config.py"):
-        shutil.copy(ROOT / name, root)
+    ours = subject.assignment == "keras_small"
+    shutil.copy((KERAS_COURSE if ours else ROOT / "source" / subject.assignment) / f"{subject.part}.py", texts)
+    shutil.copy(KERAS_COURSE / "course.toml" if ours else ROOT / "course.toml", root)
+    shutil.copy(ROOT / "nbgrader_config.py", root)
+    if ours:
+        shutil.copytree(KERAS_COURSE / "grader_tests", root / "grader_tests")
+        shutil.copy(ROOT / "grader_tests" / "__init__.py", root / "grader_tests")
+        shutil.copy(ROOT / "grader_tests" / "in_kernel.py", root / "grader_tests")
     course = load_course(root)
-    source = source_notebook(Part(course, ASSIGNMENT, texts / f"{part}.py"))
-    students = [f"student_{number:03}" for number in range(1, submissions + 1)]
+    source = source_notebook(Part(course, subject.assignment, texts / f"{subject.part}.py"))
+    students = [f"student_{number:04}" for number in range(1, submissions + 1)]
     for student in students:
-        place = course.submitted / student / ASSIGNMENT
+        place = course.submitted / student / subject.assignment
         place.mkdir(parents=True)
-        nbformat.write(fill(source), place / f"{part}.ipynb")
-    gradebook.enter_assignment(course, ASSIGNMENT, {part: source})
-    return Class(root, part, students, sum(points(source).values()))
+        nbformat.write(fill(source), place / f"{subject.part}.ipynb")
+    gradebook.enter_assignment(course, subject.assignment, {subject.part: source})
+    return Class(root, subject, students, sum(points(source).values()))
 
 
-def seconds_a_submission(students: Class, command: list[str], environment: dict[str, str]) -> tuple[float, float]:
-    """Run a command on a copy of the course, start-up included, and divide by the submissions.
+@dataclass(frozen=True)
+class Taken:
+    """What one run of a command took, a submission.
 
-    Returns:
-        Wall clock, and CPU time of the command and all its processes.
+    Attributes:
+        seconds: wall clock, start-up included.
+        cpu_seconds: of the command and all its processes.
+        own_seconds: wall clock of the student's own cells.
+        graded_seconds: wall clock of grading one, what is started once for a class left out; both 0 for stock nbgrader.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    own_seconds: float
+    graded_seconds: float
+
+
+def run_once(students: Class, command: list[str], environment: dict[str, str]) -> Taken:
+    """Run a command on a copy of the course.
 
     Raises:
         RuntimeError: the command failed, or somebody did not get full marks. There is nothing to compare then.
@@ -114,16 +182,27 @@ def seconds_a_submission(students: Class, command: list[str], environment: dict[
         root = Path(name) / "course"
         shutil.copytree(students.folder, root)
         program = [str(PROGRAMS / command[0]), *command[1:]]
+        paths = os.pathsep.join([str(root), str(ROOT)])
         start, used = time.perf_counter(), _cpu_of_children()
-        done = subprocess.run(program, cwd=root, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            program, cwd=root, env={**environment, "PYTHONPATH": paths}, capture_output=True, text=True
+        )
         seconds, cpu_seconds = time.perf_counter() - start, _cpu_of_children() - used
         scores = _scores(root, students)
         if done.returncode or set(scores.values()) != {students.worth}:
             last = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
             raise RuntimeError(
-                f"{' '.join(command)} on {students.part} ended with {done.returncode}, scores {scores}:\n{last}"
+                f"{' '.join(command)} on {students.subject.part} ended with {done.returncode}, scores {scores}:\n{last}"
             )
-    return seconds / len(students.students), cpu_seconds / len(students.students)
+        count = len(students.students)
+        own, graded = _seconds_of_parts(root)
+        return Taken(seconds / count, cpu_seconds / count, own / count, graded / count)
+
+
+def _seconds_of_parts(root: Path) -> tuple[float, float]:
+    records = [json.loads(file.read_text()) for file in root.glob(f"autograded/*/*/{FILE}")]
+    parts = [part for record in records for part in record["parts"]]
+    return sum(part["cell_seconds"] for part in parts), sum(part["seconds"] for part in parts)
 
 
 def _cpu_of_children() -> float:
@@ -133,18 +212,20 @@ def _cpu_of_children() -> float:
 
 def _scores(root: Path, students: Class) -> dict[str, float]:
     with gradebook.opened(load_course(root)) as book:
-        graded = {submission.student.id: submission.score for submission in book.assignment_submissions(ASSIGNMENT)}
+        graded = {
+            submission.student.id: submission.score
+            for submission in book.assignment_submissions(students.subject.assignment)
+        }
     return {student: graded.get(student, 0.0) for student in students.students}
 
 
-def _environment(data: Path) -> dict[str, str]:
+def environment_in(data: Path) -> dict[str, str]:
     """The environment of the commands: the programs and hidden tests of this course, and the data at hand."""
     data.mkdir()
-    for name in load_course(ROOT).assignment(ASSIGNMENT).data:
+    for name in load_course(ROOT).assignment("ps1_backprop").data:
         datasets.save(datasets.load(name), data / f"{name}.npz")
     return {
         **os.environ,
         "PATH": os.pathsep.join([str(PROGRAMS), os.environ.get("PATH", "")]),
-        "PYTHONPATH": str(ROOT),
         "GRADESCENT_DATA": str(data),
     }

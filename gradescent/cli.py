@@ -108,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--force", action="store_true", help="run again what has not changed, too")
     grade.add_argument("--diff", action="store_true", help="write nothing; show whose points would change, and why")
     grade.add_argument(
+        "--no-feedback", action="store_false", dest="feedback", help="leave the students' pages for a later run"
+    )
+    grade.add_argument(
         "--trust-students",
         action="store_true",
         dest="trust",
@@ -168,7 +171,15 @@ def _grade(options: argparse.Namespace) -> int:
     changes: list[Graded] = []
     problem = ""
     submitted = options.submitted or course.submitted
-    wanted = Options(submitted, options.workers, tuple(options.student), options.force, options.trust, options.diff)
+    wanted = Options(
+        submitted,
+        options.workers,
+        tuple(options.student),
+        options.force,
+        options.trust,
+        options.diff,
+        options.feedback,
+    )
     with opened_job(course, assignment, wanted) as job:
         contained = job.sandbox.describe()
         style = "bold red" if contained.startswith("NONE") else ""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks import grading, training
+from benchmarks import engine, grading, training
 from benchmarks.__main__ import main, training_table
 from benchmarks.readings import Reading, accuracy_gap
 from gradescent.student.datasets import Dataset
@@ -78,17 +78,26 @@ def test_what_the_table_says() -> None:
     assert "2000.00 ... 9000.00" in captured.get()
 
 
-def test_only_a_class_that_was_graded_right_is_measured(tmp_path: Path) -> None:
-    students = grading.make_class(tmp_path, "part2_network", 1)
-    environment = grading._environment(tmp_path / "data")
-    command = grading.commands(cores=1)["gradescent, 1 worker"]
-    seconds, cpu_seconds = grading.seconds_a_submission(students, command, environment)
-    assert cpu_seconds > 0
-    assert seconds > 0
+@pytest.mark.parametrize("subject", grading.SUBJECTS, ids=lambda subject: subject.part)
+def test_only_a_class_that_was_graded_right_is_measured(subject: grading.Subject, tmp_path: Path) -> None:
+    students = grading.make_class(tmp_path, subject, 1)
+    environment = grading.environment_in(tmp_path / "data")
+    command = grading.commands(subject.assignment, cores=1)["gradescent, 1 worker"]
+    taken = grading.run_once(students, command, environment)
+    assert taken.cpu_seconds > 0
+    assert taken.seconds > taken.graded_seconds > taken.own_seconds > 0
+    share = grading.Share.of([taken], cores=1)
+    assert share.whole > share.each > 1
     assert not (students.folder / "autograded").exists(), "every repetition starts from a course that nobody graded"
     nothing = ["python", "-c", "pass"]
-    with pytest.raises(RuntimeError, match=r"part2_network ended with 0, scores \{'student_001': 0.0\}"):
-        grading.seconds_a_submission(students, nothing, environment)
+    with pytest.raises(RuntimeError, match=rf"{subject.part} ended with 0, scores \{{'student_0001': 0.0\}}"):
+        grading.run_once(students, nothing, environment)
+
+
+def test_the_engines_parts_are_measured() -> None:
+    rows = engine.measure(lambda what: None)
+    assert len(rows) == 6
+    assert all(float(middle) > 0 for _, middle, _ in rows)
 
 
 def test_wrong_options_are_refused(capsys: pytest.CaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -55,31 +56,33 @@ def took_parameters(handle: Handle, net: Net, x: Array) -> None:
     )
 
 
-def compare_gradients(
-    dW: Arrays, db: Arrays, expected_dW: Arrays, expected_db: Arrays, wrong_ways: dict[str, tuple], of: str
-) -> None:
+def compare_gradients(dW: Arrays, db: Arrays, net: Net, x: Array, y: Array) -> None:
     """Compare every tensor; a suspect must explain the first one that is wrong and leave those before it right."""
-    pairs = [("dW", 0, dW, expected_dW), ("db", 1, db, expected_db)]
-    for layer in reversed(range(len(expected_dW))):
-        for name, kind, got, expected in pairs:
-            suspects = [Suspect(ways[kind][layer], MISTAKES[key]) for key, ways in wrong_ways.items()]
-            compare(f"{name}[{layer}] of {of}", got[layer], expected[layer], suspects)
-            wrong_ways = {
-                key: ways
-                for key, ways in wrong_ways.items()
-                if relative_error(ways[kind][layer], expected[layer]) <= TOLERANCE
-            }
+    expected = net.gradients(x, y)
+    right: list[tuple[int, int]] = []
+    for layer in reversed(range(len(net.weights))):
+        for kind, (name, got) in enumerate((("dW", dW), ("db", db))):
+            suspects = _gradient_suspects(net, x, y, expected, right, (kind, layer))
+            compare(f"{name}[{layer}] of {_named(net, x)}", got[layer], expected[kind][layer], suspects)
+            right.append((kind, layer))
+
+
+def _gradient_suspects(
+    net: Net, x: Array, y: Array, expected: tuple[Arrays, Arrays], right: list[tuple[int, int]], wrong: tuple[int, int]
+) -> Iterator[Suspect]:
+    for key, cause in MISTAKES.items():
+        ways = net.gradients(x, y, key)
+        if all(relative_error(ways[k][layer], expected[k][layer]) <= TOLERANCE for k, layer in right):
+            yield Suspect(ways[wrong[0]][wrong[1]], cause)
 
 
 def check_gradients(student: Student, net: Net, x: Array, y: Array) -> None:
-    """The student's back_prop against central differences of the grader's own cost."""
+    """The student's back_prop against the reference's, which is tested against central differences."""
     handle = student_net(student, net)
     took_parameters(handle, net, x)
     dW, db = gradient_lists(handle.call("back_prop", x, y), net.weights, net.biases)
-    expected_dW, expected_db = net.numerical_gradients(x, y)
-    wrong_ways = {key: net.gradients(x, y, key) for key in MISTAKES}
     try:
-        compare_gradients(dW, db, expected_dW, expected_db, wrong_ways, _named(net, x))
+        compare_gradients(dW, db, net, x, y)
     except Wrong:
         _unchanged(handle, net, "back_prop")  # where the parameters moved meanwhile, that is the cause to name
         raise
@@ -283,11 +286,11 @@ def _compare_forward(
     compare(what, handle.call("forward_prop", x), net.predict(x), _forward_suspects(net, x))
 
 
-def _forward_suspects(net: Net, x: Array) -> list[Suspect]:
+def _forward_suspects(net: Net, x: Array) -> Iterator[Suspect]:
     without_biases = Net(net.weights, [b * 0 for b in net.biases], net.hidden, net.output)
     zs, activations = net.forward(x)
     last = zs[-1]
-    suspects = [
+    yield from [
         Suspect(without_biases.predict(x), "the biases are left out"),
         Suspect(
             Net(net.weights, net.biases, "sigmoid", net.output).predict(x),
@@ -304,13 +307,12 @@ def _forward_suspects(net: Net, x: Array) -> list[Suspect]:
         with np.errstate(all="ignore"):  # NaN equals nothing, and warns nobody
             powers = np.exp(last - last.max())
             by_row, by_batch = powers / powers.sum(axis=1, keepdims=True), powers / powers.sum()
-        suspects += [
+        yield from [
             Suspect(by_row, "softmax sums over the wrong axis: one example is one column, so sum over axis 0"),
             Suspect(by_batch, "softmax sums over the whole batch: sum over axis 0, column by column"),
         ]
     if len(activations) > 2:
-        suspects.append(Suspect(activations[-2], "the last layer is left out: a loop is off by one"))
-    return suspects
+        yield Suspect(activations[-2], "the last layer is left out: a loop is off by one")
 
 
 def _unchanged(handle: Handle, net: Net, what: str) -> None:
@@ -355,8 +357,7 @@ def is_back_propagation(student: Student, rng: np.random.Generator) -> None:
             "back-propagation, or a loop that never ends. Next: follow the three steps of the task, layer by layer."
         ) from stop
     gradients = gradient_lists(returned, net.weights, net.biases)
-    wrong_ways = {key: net.gradients(x, y, key) for key in MISTAKES}
-    compare_gradients(*gradients, *net.gradients(x, y), wrong_ways, _named(net, x))
+    compare_gradients(*gradients, net, x, y)
 
 
 @questions("back_prop", weight=4, needs=("Network",))

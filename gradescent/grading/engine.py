@@ -57,6 +57,7 @@ class Options:
         force: run again what has not changed too.
         trust: run students' code without walls where this machine has none.
         diff: write nothing; tell what would change.
+        feedback: write the students' pages, too.
     """
 
     submitted: Path
@@ -65,6 +66,7 @@ class Options:
     force: bool = False
     trust: bool = False
     diff: bool = False
+    feedback: bool = True
 
 
 @dataclass
@@ -221,7 +223,7 @@ def grade_class(job: Job, report: Report) -> Iterator[Graded]:
                 _enter(course, graded, pages)
             report(student, DONE)
             yield graded
-        for student, problem in pool.run(_feedback, pages):
+        for student, problem in pool.run(_feedback, pages if job.options.feedback else {}):
             report(student, DONE)
             _add_problem(pages[student], str(problem))
     if unusable:
@@ -374,7 +376,7 @@ def _grade_part(
     )
     graded = PartResult(name, results, found.notes + repairs, found.problem or broken_tests(results), True)
     graded.untouched, graded.starts, graded.seed = untouched_answers(notebook), run.starts, seed
-    graded.seconds = time.perf_counter() - start
+    graded.seconds, graded.cell_seconds = time.perf_counter() - start, run.cell_seconds
     return graded, notebook
 
 

@@ -29,6 +29,7 @@ class PartResult:
         tests: digest of each question's hidden tests.
         starts: processes that the notebook used; above 1 where a cell ended one.
         seconds: wall clock.
+        cell_seconds: wall clock of the student's own cells.
         seed: of the hidden tests' inputs.
     """
 
@@ -42,6 +43,7 @@ class PartResult:
     tests: dict[str, str] = field(default_factory=dict)
     starts: int = 0
     seconds: float = 0.0
+    cell_seconds: float = 0.0
     seed: int = 0
 
     @property
@@ -60,6 +62,7 @@ class PartResult:
             "tests": self.tests,
             "starts": self.starts,
             "seconds": round(self.seconds, 3),
+            "cell_seconds": round(self.cell_seconds, 3),
             "seed": self.seed,
         }
 

@@ -32,13 +32,20 @@ SHARED = ("__init__.py", "student", "grading/__init__.py", "grading/inside")
 SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/fonts", "/etc/alternatives")
 HOME, DATA = "/home/student", "/data"
 USERS = 1 << 20  # above the users that a machine has, for a grader that runs as root
-# What every notebook needs; importing it runs no operation of a library.
-ALWAYS = ("gradescent.grading.inside.worker", "matplotlib.pyplot", "matplotlib_inline.backend_inline")
+# What every notebook needs, and what IPython would import at the first cell, traceback, `!` or picture.
+ALWAYS = (
+    "gradescent.grading.inside.worker",
+    "matplotlib.pyplot",
+    "matplotlib_inline.backend_inline",
+    "IPython.core.completer",
+    "IPython.core.oinspect",
+    "stack_data",
+    "pygments.formatters.terminal256",
+    "pexpect",
+    "PIL.JpegImagePlugin",
+)
 CANARY = "import numpy as np\nnp.linalg.norm(np.ones((64, 64)) @ np.ones((64, 64)))"
-KERAS_CANARY = """import keras, numpy as np
-model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-model.compile(loss="mse")
-model.fit(np.ones((8, 2)), np.ones((8, 1)), verbose=0)"""
+KERAS_CANARY = "import keras\nfloat(keras.ops.sum(keras.ops.matmul(keras.ops.ones((64, 64)), keras.ops.ones((64, 64)))))"
 CANARY_SECONDS = 60.0
 
 

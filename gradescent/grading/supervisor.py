@@ -52,6 +52,7 @@ class Run:
         skipped: cells that ended the process, by index, with what happened.
         failed: cells that stopped with an error, by their grade_id or id.
         starts: processes used so far.
+        cell_seconds: wall clock of the cells in the process that is asked.
         ends: monotonic time at which the submission's time is over, in seconds.
     """
 
@@ -62,6 +63,7 @@ class Run:
     skipped: Skipped = field(default_factory=dict)
     failed: dict[str, Failure] = field(default_factory=dict)
     starts: int = 0
+    cell_seconds: float = 0.0
     ends: float = math.inf
     _link: Link | None = None
 
@@ -84,16 +86,18 @@ class Run:
         return RemoteStudent(self._link, Allowed(limits.call_seconds, limits.memory_mb, limits.processes))
 
     def _run_cells(self, link: Link) -> None:
+        self.cell_seconds = 0.0
         for index, cell in enumerate(self.notebook.cells):
             if cell.cell_type != "code" or index in self.skipped or _is_test(cell):
                 continue
-            allowed = _allowed(cell, self.limits)
+            allowed, begun = _allowed(cell, self.limits), time.monotonic()
             try:
                 reply, _ = link.ask({"op": "cell", "code": cell.source, "seconds": allowed.seconds}, [], allowed)
             except (Died, TimeLimit, MemoryLimit) as stop:
                 self.skipped[index] = stop
                 cell.outputs = [error_output(stop)]
                 return
+            self.cell_seconds += time.monotonic() - begun
             cell.outputs = safe_outputs(reply.get("outputs"))
             self._note_failure(cell, reply.get("failure"))
 

@@ -34,7 +34,7 @@ def usage(root: int, memory_mb: float) -> Usage:
         root: the process.
         memory_mb: the limit; shared pages are told apart, which is slow, only when the sum with them exceeds it.
     """
-    pids = list(_family(root))
+    pids = list(family(root))
     stats = [stat for stat in map(_stat, pids) if stat]
     memory = sum(int(stat[21]) for stat in stats) * PAGE / (1 << 20)
     if memory > memory_mb:
@@ -46,7 +46,8 @@ def usage(root: int, memory_mb: float) -> Usage:
     )
 
 
-def _family(pid: int) -> Iterator[int]:
+def family(pid: int) -> Iterator[int]:
+    """A process and all its descendants."""
     yield pid
     try:
         listed = [file.read_text().split() for file in (PROC / str(pid) / "task").glob("*/children")]
@@ -54,7 +55,7 @@ def _family(pid: int) -> Iterator[int]:
         return
     for children in listed:
         for child in children:
-            yield from _family(int(child))
+            yield from family(int(child))
 
 
 def _stat(pid: int) -> list[str]:

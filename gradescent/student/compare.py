@@ -155,12 +155,12 @@ def compare(
         what: what is compared, in the student's words: "dW[0]".
         got: what came back.
         expected: array or number; its shape is demanded too.
-        suspects: known wrong values, tried before the general ones (sign, transpose, factor).
+        suspects: known wrong values, tried before the general ones (sign, transpose, factor); only iterated over when
+            `got` is not right, so a generator saves their computation.
         tolerance: largest `relative_error` that counts as right.
         next_step: what to do, where the cause is not known.
     """
     expected = np.asarray(expected, dtype=float)
-    suspects = list(suspects)
     array = _known_shape(what, got, expected.shape, suspects)
     error = relative_error(array, expected)
     if error <= tolerance:
@@ -180,7 +180,7 @@ def compare(
     )
 
 
-def _known_shape(what: str, got: Any, shape: tuple[int, ...], suspects: Sequence[Suspect]) -> np.ndarray:
+def _known_shape(what: str, got: Any, shape: tuple[int, ...], suspects: Iterable[Suspect]) -> np.ndarray:
     """The answer as an array; a wrong shape that a suspect has too is explained by the suspect."""
     try:
         return check_array(what, got, shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import struct
@@ -26,7 +27,7 @@ def round_trip(value: Any) -> Any:
         arrays: list[np.ndarray] = []
         header = {"value": wire.encode(value, arrays, lambda item: {"handle": [0, type(item).__name__]})}
         wire.send(theirs, header, arrays)
-        received, got = wire.receive(lambda size: ours.recv(size, socket.MSG_WAITALL))
+        received, got = wire.receive(wire.Incoming(ours.recv_into))
         return wire.Decoder(got, refuse).decode(received["value"])
 
 
@@ -72,22 +73,14 @@ def test_text_is_cleaned_on_arrival() -> None:
     assert len(round_trip("x" * 100_000)) == wire.MAX_STRING
 
 
-class Pipe:
-    """Bytes to be read once."""
-
-    def __init__(self, content: bytes):
-        self.content = content
-
-    def read(self, size: int) -> bytes:
-        if len(self.content) < size:
-            raise wire.Closed
-        part, self.content = self.content[:size], self.content[size:]
-        return part
-
-
-def message(header: Any, tail: bytes = b"") -> Pipe:
+def message(header: Any, tail: bytes = b"") -> wire.Incoming:
     body = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return Pipe(struct.pack(">I", len(body)) + body + tail)
+    return incoming(struct.pack(">I", len(body)) + body + tail)
+
+
+def incoming(content: bytes) -> wire.Incoming:
+    """What arrives when somebody sends these bytes and hangs up."""
+    return wire.Incoming(io.BytesIO(content).readinto)
 
 
 @pytest.mark.parametrize(
@@ -110,12 +103,12 @@ def message(header: Any, tail: bytes = b"") -> Pipe:
 )
 def test_what_is_no_message_is_refused(header: Any) -> None:
     with pytest.raises((wire.WireError, TypeError)):
-        wire.receive(message(header).read)
+        wire.receive(message(header))
 
 
 def test_a_header_that_claims_gigabytes_is_refused_unread() -> None:
     with pytest.raises(wire.WireError, match="too long"):
-        wire.receive(Pipe(struct.pack(">I", 2**31) + b"x").read)
+        wire.receive(incoming(struct.pack(">I", 2**31) + b"x"))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +134,7 @@ def test_nesting_and_number_of_parts_are_bounded() -> None:
 @given(st.binary(max_size=60))
 def test_random_bytes_never_do_anything_else(noise: bytes) -> None:
     try:
-        header, got = wire.receive(message(noise).read)
+        header, got = wire.receive(message(noise))
         wire.Decoder(got, refuse).decode(header.get("value"))
     except (wire.WireError, wire.Closed, TypeError):
         pass

@@ -26,6 +26,7 @@ from gradescent.student.judging import Died, MemoryLimit, Missing, Stop, TimeLim
 
 START_SECONDS = 60.0  # wall clock beyond the limit: starting Python on a busy machine
 EXIT_SECONDS = 2.0  # for a process that hung up to end
+SEND_SECONDS = 60.0  # for a process to take in what it is sent
 POLL_SECONDS = 0.2
 HARD_FACTOR, HARD_SECONDS = 1.5, 2.0  # CPU time beyond the limit, for code that a signal does not reach
 OUR_PROCESSES = 2  # the guard, and the first process behind the walls
@@ -68,8 +69,10 @@ class Link:
         self._deadline = time.monotonic() + START_SECONDS
         self._watched, self._spent = math.inf, 0.0  # not before the process is ready
         self.alive = True
+        self._incoming = wire.Incoming(self._receive)
+        child.channel.settimeout(SEND_SECONDS)
         try:
-            wire.receive(self._read)
+            wire.receive(self._incoming)
         except (wire.Closed, wire.WireError, TimeoutError) as error:
             said = child.said() or type(error).__name__
             child.stop()
@@ -111,10 +114,8 @@ class Link:
 
     def _exchange(self, header: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], list[np.ndarray]]:
         try:
-            self.child.channel.setblocking(True)
-            self.child.channel.settimeout(max(0.1, self._deadline - time.monotonic()))
             wire.send(self.child.channel, header, arrays)
-            return wire.receive(self._read)
+            return wire.receive(self._incoming)
         except wire.Closed:
             raise Died(self._how_it_ended()) from None
         except TimeoutError:
@@ -122,24 +123,19 @@ class Link:
         except (wire.WireError, ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError) as error:
             raise Died(f"the process answered with something that is no reply ({error})") from None
 
-    def _read(self, size: int) -> bytes:
-        parts = bytearray()
-        while len(parts) < size:
+    def _receive(self, place: memoryview) -> int:
+        while True:
             ready, _, _ = select.select([self.child.channel], [], [], POLL_SECONDS)
             self._watch()
-            if not ready:
-                # A child that the student left behind may hold the socket open: the process itself must be alive.
-                if self.child.exit_code() is not None:
-                    raise wire.Closed
-                continue
-            try:
-                part = self.child.channel.recv(min(size - len(parts), 1 << 20))
-            except ConnectionError:
-                part = b""
-            if not part:
-                raise wire.Closed
-            parts += part
-        return bytes(parts)
+            if ready:
+                break
+            # A child that the student left behind may hold the socket open: the process itself must be alive.
+            if self.child.exit_code() is not None:
+                return 0
+        try:
+            return self.child.channel.recv_into(place)
+        except ConnectionError:
+            return 0
 
     def _watch(self) -> None:
         """Every now and then look at the clock and at what the processes use.

@@ -154,11 +154,20 @@ def _changed(before: Any, after: Any) -> list[str]:
     return [name for name, b, a in pairs if not _same(b, a)]
 
 
+def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays hold the same bits, compared in the largest words that fit: NaN is NaN."""
+    if a.dtype == object:
+        return bool(np.array_equal(a, b))
+    word = np.dtype("u8" if a.nbytes % 8 == 0 else "u1")
+    bits = [np.ascontiguousarray(array).reshape(-1).view(word) for array in (a, b)]
+    return bool((bits[0] == bits[1]).all())
+
+
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(_same, a, b))
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
+        return a.shape == b.shape and a.dtype == b.dtype and _same_bits(a, b)
     return type(a) is type(b) and bool(a == b or (a != a and b != b))

@@ -20,6 +20,7 @@ MAX_ARRAYS = 512 << 20  # bytes of all arrays of a message
 MAX_DEPTH = 16
 MAX_ITEMS = 1_000_000  # the gradients of a network of 784-300-10 as nested lists are a quarter of it
 MAX_STRING = 20_000
+BUFFER = 1 << 16  # bytes that are read or written at once
 DTYPES = {
     np.dtype(code).str for code in ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "c8", "c16")
 }
@@ -114,31 +115,68 @@ def send(channel: socket.socket, header: dict[str, Any], arrays: list[np.ndarray
     """
     described = {**header, "arrays": [[array.dtype.str, list(array.shape)] for array in arrays]}
     body = json.dumps(described).encode()
+    parts: list[bytes | memoryview] = [_LENGTH.pack(len(body)) + body, *(_bytes_of(array) for array in arrays)]
+    if sum(map(len, parts)) <= BUFFER:
+        parts = [b"".join(parts)]  # one system call, and the other side wakes up once
     try:
-        channel.sendall(_LENGTH.pack(len(body)) + body)
-        for array in arrays:
-            channel.sendall(array.tobytes())
+        for part in parts:
+            channel.sendall(part)
     except (BrokenPipeError, ConnectionError) as error:
         raise Closed from error
 
 
-def receive(read: Callable[[int], bytes]) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """Read one message.
+def _bytes_of(array: np.ndarray) -> memoryview:
+    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+
+class Incoming:
+    """The bytes that arrive on a channel: small messages come in one piece, large arrays go to their place uncopied.
 
     Args:
-        read: returns exactly as many bytes as asked for, or raises `Closed`.
+        receive: writes what has arrived to the beginning of a buffer, and returns how many bytes; 0 at the end.
+    """
+
+    def __init__(self, receive: Callable[[memoryview], int]):
+        self._receive = receive
+        self._buffer = memoryview(bytearray(BUFFER))
+        self._unread = self._buffer[:0]
+
+    def fill(self, place: memoryview) -> None:
+        """Write the next bytes to all of a buffer.
+
+        Raises:
+            Closed: the other side is gone.
+        """
+        while len(place):
+            if not len(self._unread):
+                large = len(place) >= BUFFER
+                count = self._receive(place if large else self._buffer)
+                if not count:
+                    raise Closed
+                if large:
+                    place = place[count:]
+                    continue
+                self._unread = self._buffer[:count]
+            count = min(len(place), len(self._unread))
+            place[:count] = self._unread[:count]
+            place, self._unread = place[count:], self._unread[count:]
+
+
+def receive(incoming: Incoming) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """Read one message.
 
     Returns:
-        Header and arrays. The arrays are copies that may be written to.
+        Header and arrays. The arrays may be written to.
 
     Raises:
         WireError: it is no message, or too large.
+        Closed: the other side is gone.
     """
-    (length,) = _LENGTH.unpack(read(_LENGTH.size))
+    (length,) = _LENGTH.unpack(_read(incoming, _LENGTH.size))
     if length > MAX_HEADER:
         raise WireError("the header is too long")
     try:
-        header = json.loads(read(length))
+        header = json.loads(_read(incoming, length))
     except (ValueError, RecursionError) as error:
         raise WireError("the header is not JSON") from error
     if not isinstance(header, dict) or not isinstance(header.get("arrays"), list):
@@ -149,8 +187,16 @@ def receive(read: Callable[[int], bytes]) -> tuple[dict[str, Any], list[np.ndarr
         total += size
         if total > MAX_ARRAYS:
             raise WireError("the arrays are too large")
-        arrays.append(np.frombuffer(bytearray(read(size)), dtype=dtype).reshape(shape))
+        array = np.empty(shape, dtype)
+        incoming.fill(_bytes_of(array))
+        arrays.append(array)
     return header, arrays
+
+
+def _read(incoming: Incoming, size: int) -> bytearray:
+    content = bytearray(size)
+    incoming.fill(memoryview(content))
+    return content
 
 
 def _described(entry: Any) -> tuple[np.dtype, list[int], int]:

@@ -29,6 +29,7 @@ class Worker:
 
     def __init__(self, channel: socket.socket, shell: Shell):
         self._channel, self._shell = channel, shell
+        self._incoming = wire.Incoming(channel.recv_into)
         self._objects: list[Any] = []
 
     def serve(self) -> None:
@@ -39,7 +40,7 @@ class Worker:
         os.close(nowhere)
         while True:
             try:
-                request, arrays = wire.receive(self._read)
+                request, arrays = wire.receive(self._incoming)
             except wire.Closed:
                 return
             self._reply(*self._answer(request, arrays))
@@ -111,19 +112,10 @@ class Worker:
         arrays: list[np.ndarray] = []
         header = {"callback": number, "args": wire.encode(list(args), arrays, self._keep)}
         wire.send(self._channel, header, arrays)
-        answer, received = wire.receive(self._read)
+        answer, received = wire.receive(self._incoming)
         if answer.get("failure"):
             raise ValueError(answer["failure"])
         return wire.Decoder(received, self._stands_for).decode(answer["value"])
-
-    def _read(self, size: int) -> bytes:
-        parts = bytearray()
-        while len(parts) < size:
-            part = self._channel.recv(min(size - len(parts), 1 << 20))
-            if not part:
-                raise wire.Closed
-            parts += part
-        return bytes(parts)
 
 
 def _missing(message: str) -> Call:

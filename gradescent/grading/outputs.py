@@ -23,6 +23,7 @@ PICTURES = ("image/png", "image/jpeg", "image/gif")
 MAX_OUTPUTS = 200  # of one cell
 MAX_CELL = 8 << 20  # characters of all outputs of a cell
 MAX_TEXT = 100_000  # characters of one output
+MAX_FRAMES = 50  # at the beginning and at the end of a traceback
 MAX_PICTURE = 4 << 20  # characters of one picture in base64
 MAX_SVG = 1 << 20  # characters of one SVG picture
 MAX_SIDE = 10_000  # pixels
@@ -115,7 +116,7 @@ def _safe(output: dict[str, Any]) -> NotebookNode | None:
         return new_output("stream", name=name, text=_text(output.get("text")))
     if kind == "error":
         traceback = output.get("traceback")
-        lines = [_text(item) for item in traceback[:200]] if isinstance(traceback, list) else []
+        lines = _traceback(traceback) if isinstance(traceback, list) else []
         return new_output(
             "error", ename=_text(output.get("ename"))[:200], evalue=_text(output.get("evalue")), traceback=lines
         )
@@ -125,6 +126,14 @@ def _safe(output: dict[str, Any]) -> NotebookNode | None:
     if kind == "display_data":
         return new_output("display_data", **content)
     return new_output("execute_result", execution_count=_count(output.get("execution_count")), **content)
+
+
+def _traceback(lines: list[Any]) -> list[str]:
+    """The first and the last frames: the line that names the error comes last."""
+    if len(lines) <= 2 * MAX_FRAMES:
+        return [_text(item) for item in lines]
+    cut = f"... {len(lines) - 2 * MAX_FRAMES} more frames were cut off"
+    return [*map(_text, lines[:MAX_FRAMES]), cut, *map(_text, lines[-MAX_FRAMES:])]
 
 
 def _count(count: Any) -> int | None:

@@ -26,15 +26,18 @@ from ipykernel import zmqshell
 from ipykernel.compiler import XCachingCompiler
 from IPython.core.error import StdinNotImplementedError
 from IPython.core.interactiveshell import ExecutionResult
+from jupyter_client.jsonutil import json_default
 from jupyter_client.session import Session
 from traitlets.config import Config
 
 from gradescent.student.invoke import cpu_limit, describe
 
 MAX_OUTPUTS = 1000  # of one cell; the grader keeps fewer
-MAX_BYTES = 16 << 20  # of all outputs of one cell, pictures included
+MAX_BYTES = 16 << 20  # of all outputs of one cell as ASCII JSON, half of a message: pictures and updates included
 MAX_UPDATES = 100  # of outputs of earlier cells, by one cell
+WIDEST = 12  # bytes of one character as ASCII JSON
 FLUSH_SECONDS = 0.2  # ipykernel's: text that was written together stays together
+CANCEL_SECONDS = 1.0
 PIPE_BYTES = 1 << 16  # what a pipe holds: one read empties it
 STREAMS = {"stdout": 1, "stderr": 2}
 
@@ -69,7 +72,7 @@ class Recorder(Session):
         self.flush()
         self._cell += 1
         self._outputs: list[_Output] = []
-        self._updates: dict[tuple[int, int], Bundle] = {}
+        self._updates: dict[tuple[int, int], _Output] = {}
         self._used = 0
         self._full = self._clear_first = False
 
@@ -91,7 +94,8 @@ class Recorder(Session):
 
     def updates(self) -> list[Bundle]:
         """What display_ids changed in earlier cells: the numbers of cell and output, and the new content."""
-        return [{"cell": cell, "output": number, **bundle} for (cell, number), bundle in self._updates.items()]
+        changed = ((place, new.content) for place, new in self._updates.items() if new.content)
+        return [{"cell": cell, "output": number, **content} for (cell, number), content in changed]
 
     def send(self, stream: Any, msg_or_type: Any, content: Any = None, *args: Any, **kwargs: Any) -> None:
         """Record what ipykernel sends, a message or its parts."""
@@ -100,14 +104,14 @@ class Recorder(Session):
             kind, content = msg_or_type["msg_type"], msg_or_type["content"]
         packed = self._packed(content)
         with self.lock:
-            self._record(kind, json.loads(packed), len(packed))
+            self._record(kind, json.loads(packed), len(packed) if packed.isascii() else 3 * len(packed))
 
     def _packed(self, content: Bundle) -> bytes:
         """JSON with pictures in base64. What is no JSON becomes text rather than an error."""
         try:
             return self.pack(content)
         except (TypeError, ValueError):
-            return json.dumps(content, default=str).encode()
+            return json.dumps(content, default=_portable).encode()
 
     def _record(self, kind: str, content: Bundle, size: int) -> None:
         display = (content.pop("transient", None) or {}).get("display_id")
@@ -123,7 +127,7 @@ class Recorder(Session):
 
     def _clear(self) -> None:
         self._outputs.clear()
-        self._used, self._full = 0, False
+        self._used, self._full = sum(update.size for update in self._updates.values()), False
         for display, places in self._places.items():
             self._places[display] = [place for place in places if place[0] != self._cell]
 
@@ -138,14 +142,15 @@ class Recorder(Session):
     def stream(self, name: str, text: str) -> None:
         """Record text. Neighbours of one stream become one output."""
         self._clear_if_due()
-        kept = text[: MAX_BYTES - self._used]
-        if not self._takes(len(kept)):
+        size = len(json.dumps(text))
+        kept = text if size <= MAX_BYTES - self._used else text[: (MAX_BYTES - self._used) // WIDEST]
+        if not self._takes(len(json.dumps(kept))):
             return
         if not self._outputs or self._outputs[-1].content.get("name") != name:
             self._outputs.append(_Output({"output_type": "stream", "name": name}, 0))
         self._outputs[-1].pieces.append(kept)
         if len(kept) < len(text):
-            self._takes(len(text))
+            self._takes(size)
 
     def _clear_if_due(self) -> None:
         if self._clear_first:
@@ -155,14 +160,15 @@ class Recorder(Session):
     def _update(self, display: str, content: Bundle, size: int) -> None:
         bundle = {"data": content["data"], "metadata": content["metadata"]}
         for cell, number in self._places.get(display, []):
-            if cell != self._cell:
-                if len(self._updates) < MAX_UPDATES:
-                    self._updates[cell, number] = bundle
-                continue
-            shown = self._outputs[number]
-            if self._takes(size - shown.size):
-                shown.content.update(bundle)
-                shown.size = size
+            if cell == self._cell:
+                self._replace(self._outputs[number], bundle, size)
+            elif (cell, number) in self._updates or len(self._updates) < MAX_UPDATES:
+                self._replace(self._updates.setdefault((cell, number), _Output({}, 0)), bundle, size)
+
+    def _replace(self, shown: _Output, bundle: Bundle, size: int) -> None:
+        if self._takes(size - shown.size):
+            shown.content.update(bundle)
+            shown.size = size
 
     def _takes(self, size: int) -> bool:
         """Whether there is room for so much more; a note says it once when there is not."""
@@ -175,6 +181,13 @@ class Recorder(Session):
         note = f"... more was cut off: a cell may show {MAX_OUTPUTS} outputs and {MAX_BYTES >> 20} MiB\n"
         self._outputs.append(_Output({"output_type": "stream", "name": "stderr"}, 0, [note]))
         return False
+
+
+def _portable(value: Any) -> Any:
+    try:
+        return json_default(value)
+    except TypeError:
+        return str(value)
 
 
 class Stream(io.TextIOBase):
@@ -288,9 +301,22 @@ def make_shell() -> Shell:
         part.session = shell.recorder
     shell.builtin_trap.activate()
     builtins.input = getpass.getpass = _no_input
+    if not _has_terminals():  # Landlock hides them; !commands write to the streams then
+        shell.system = shell.system_raw  # type: ignore[method-assign]
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # modules that the notebook writes beside itself
     if "matplotlib" in sys.modules:  # imported before there was a shell, which it could have connected to
         shell.enable_matplotlib("inline")
     return shell
+
+
+def _has_terminals() -> bool:
+    try:
+        for end in os.openpty():
+            os.close(end)
+    except OSError:
+        return False
+    return True
 
 
 def _no_input(*args: object, **kwargs: object) -> NoReturn:
@@ -339,7 +365,9 @@ def _complete(shell: Shell, code: str) -> ExecutionResult:
     try:
         return shell.loop.run_until_complete(task)
     finally:
-        task.cancel()  # what is interrupted must not go on beside the next cell
+        if not task.done():  # interrupted: it must not go on beside the next cell
+            task.cancel()
+            shell.loop.run_until_complete(asyncio.wait([task], timeout=CANCEL_SECONDS))
 
 
 async def _run(shell: Shell, code: str) -> ExecutionResult:

@@ -1,4 +1,4 @@
-"""The command line: build, grade, check."""
+"""The command line: build, grade, check, doctor."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PIPE_WIDTH = 160  # characters a line where the output is no terminal
 
 EXIT_CODES = """exit codes:
   0  everything is done
-  1  a check failed or is missing; release/ is stale (build --check)
+  1  a check failed or is missing; release/ is stale (build --check); a promise of the sandbox fails (doctor)
   2  wrong usage, or something about the course is wrong
   3  graded, but somebody needs a person: the lines that begin with ! say who and why
 """
@@ -117,6 +117,13 @@ def _parser() -> argparse.ArgumentParser:
         help="where nothing contains students' code on this machine, run it all the same, as you",
     )
     grade.set_defaults(run=_grade)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what contains students' code on this machine, by attacking it",
+        description="Try every kind of walls, attack the strongest that works, and say what holds and what to install.",
+    )
+    doctor.set_defaults(run=_doctor)
 
     check = commands.add_parser(
         "check",
@@ -249,6 +256,35 @@ def _say_where(console: Console, course: Course) -> None:
         markup=False,
         highlight=False,
     )
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from gradescent.grading.doctor import diagnose
+    from gradescent.grading.sandbox import PROMISES, REMEDY
+
+    console = _console()
+    with console.status("starting") as status:
+        reasons, working, findings = diagnose(lambda what: status.update(what))
+    for backend, reason in reasons.items():
+        state = "works" if not reason else f"does not work: {reason}"
+        console.print(f"{backend.value + ':':16} {state}", markup=False, highlight=False)
+    if working is None:
+        console.print(
+            f"Nothing contains students' code here. {REMEDY}", style="bold red", markup=False, highlight=False
+        )
+        return FAILED
+    console.print(f"\nGrading uses: {PROMISES[working]}\n", markup=False, highlight=False)
+    for finding in findings:
+        held = not finding.got
+        text = f"  {'holds' if held else 'FAILS':6} {finding.promise}{'' if held else ': ' + finding.got}"
+        console.print(text, style="" if held else "bold red", markup=False, highlight=False)
+    failed = [finding for finding in findings if finding.got]
+    console.print(
+        f"\n{len(findings) - len(failed)} of {len(findings)} promises hold. docs/security.md says what is not promised."
+    )
+    if failed:
+        console.print(REMEDY, markup=False, highlight=False)
+    return FAILED if failed else DONE
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -35,7 +35,7 @@ LISTS = {"dd", "dl", "dt", "li", "ol", "ul"}
 TABLES = {"caption", "table", "tbody", "td", "tfoot", "th", "thead", "tr"}
 ATTRIBUTES = {"img": {"alt", "title", "width", "height"}, "a": {"title"}, "td": {"colspan", "rowspan"}}
 LINK = re.compile(r"https?://|mailto:|#", flags=re.IGNORECASE)
-PICTURE = re.compile(r"https?://|data:image/(png|jpeg|gif);base64,", flags=re.IGNORECASE)
+PICTURE = re.compile(r"https?://|data:image/(png|jpeg|gif|svg\+xml);base64,", flags=re.IGNORECASE)
 HIGHLIGHTING = re.compile(r"highlight|[a-z][a-z0-9]?")  # Pygments' classes
 CODE_OF_PAGES = re.compile(r"<(script|style)\b.*?</\1\s*>", flags=re.DOTALL | re.IGNORECASE)
 COLOURS = CSSSanitizer(allowed_css_properties=["color"])

@@ -147,17 +147,29 @@ class SpawnedChild:
         self.folder.cleanup()
 
 
-def spawn(command: Sequence[str], environment: dict[str, str], folder: tempfile.TemporaryDirectory, cwd: str) -> Child:
-    """Start a new program, its socket's number put in place of the word SOCKET."""
+def spawn(
+    command: Sequence[str], environment: dict[str, str], folder: tempfile.TemporaryDirectory, cwd: str, syscalls: bytes
+) -> Child:
+    """Start a new program, with the numbers of two files put in place of the words SOCKET and FILTER.
+
+    Args:
+        command: what to start.
+        environment: all that it gets.
+        folder: for what it says, removed at its end.
+        cwd: where.
+        syscalls: the filter's program.
+    """
     ours, theirs = socket.socketpair()
-    command = [str(theirs.fileno()) if word == "SOCKET" else word for word in command]
-    with theirs, Path(folder.name, "stderr").open("wb") as stderr:
+    program = Path(folder.name, "filter")
+    program.write_bytes(syscalls)
+    with theirs, program.open("rb") as readable, Path(folder.name, "stderr").open("wb") as stderr:
+        files = {"SOCKET": theirs.fileno(), "FILTER": readable.fileno()}
         process = subprocess.Popen(
-            command,
+            [str(files.get(word, word)) for word in command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
-            pass_fds=[theirs.fileno()],
+            pass_fds=list(files.values()),
             env=environment,
             cwd=cwd,
             start_new_session=True,

@@ -37,7 +37,9 @@ ALWAYS = (
     "gradescent.grading.inside.worker",
     "matplotlib.pyplot",
     "matplotlib_inline.backend_inline",
-    "IPython.core.completer",
+    "IPython.core.application",
+    "IPython.core.completerlib",
+    "IPython.core.magics.execution",
     "IPython.core.oinspect",
     "stack_data",
     "pygments.formatters.terminal256",
@@ -45,7 +47,9 @@ ALWAYS = (
     "PIL.JpegImagePlugin",
 )
 CANARY = "import numpy as np\nnp.linalg.norm(np.ones((64, 64)) @ np.ones((64, 64)))"
-KERAS_CANARY = "import keras\nfloat(keras.ops.sum(keras.ops.matmul(keras.ops.ones((64, 64)), keras.ops.ones((64, 64)))))"
+KERAS_CANARY = (
+    "import keras\nfloat(keras.ops.sum(keras.ops.matmul(keras.ops.ones((64, 64)), keras.ops.ones((64, 64)))))"
+)
 CANARY_SECONDS = 60.0
 
 
@@ -214,11 +218,11 @@ class Sandbox:
         folder = tempfile.TemporaryDirectory(dir=self._folder.name)
         worker = [sys.executable, "-m", "gradescent.grading.inside.worker", "SOCKET", str(limits.memory_mb)]
         if self.backend is Backend.BUBBLEWRAP:
-            command = [*bubble(self._data, limits.file_mb), *worker]
-            return spawn(command, self._environment(HOME, DATA), folder, "/")
+            command = [*bubble(self._data, limits.file_mb), "--seccomp", "FILTER", *worker]
+            return spawn(command, self._environment(HOME, DATA), folder, "/", seccomp.program(network_namespace=True))
         home = Path(folder.name, "work")
         home.mkdir()
-        return spawn(worker, self._environment(str(home), str(self._data)), folder, str(home))
+        return spawn(worker, self._environment(str(home), str(self._data)), folder, str(home), b"")
 
     def _environment(self, home: str, data: str) -> dict[str, str]:
         """A clean environment: `bwrap --clearenv` would leave the grader's readable in /proc/1/environ."""

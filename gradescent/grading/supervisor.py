@@ -18,7 +18,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from gradescent.course import Limits
-from gradescent.grading.outputs import error_output, safe_outputs, trusted_outputs
+from gradescent.grading.outputs import error_output, trusted_outputs, write_outputs
 from gradescent.grading.processes import MachineFault
 from gradescent.grading.remote import Allowed, Link, RemoteStudent, read_failure
 from gradescent.grading.sandbox import Sandbox
@@ -86,6 +86,7 @@ class Run:
         return RemoteStudent(self._link, Allowed(limits.call_seconds, limits.memory_mb, limits.processes))
 
     def _run_cells(self, link: Link) -> None:
+        ran: list[NotebookNode] = []
         self.cell_seconds = 0.0
         for index, cell in enumerate(self.notebook.cells):
             if cell.cell_type != "code" or index in self.skipped or _is_test(cell):
@@ -98,7 +99,8 @@ class Run:
                 cell.outputs = [error_output(stop)]
                 return
             self.cell_seconds += time.monotonic() - begun
-            cell.outputs = safe_outputs(reply.get("outputs"))
+            ran.append(cell)
+            write_outputs(ran, reply)
             self._note_failure(cell, reply.get("failure"))
 
     def _note_failure(self, cell: NotebookNode, described: Any) -> None:

@@ -111,7 +111,7 @@ def load(network_namespace: bool, may_signal: int | None = None) -> None:
     linux.checked(linux.LIBC.prctl(SET_SECCOMP, ctypes.c_ulong(SET_MODE_FILTER), header, 0, 0), "seccomp")
 
 
-def program(network_namespace: bool, may_signal: int | None) -> bytes:
+def program(network_namespace: bool, may_signal: int | None = None) -> bytes:
     """The filter's instructions for this machine."""
     column, architecture = MACHINES[platform.machine()]
     code = [

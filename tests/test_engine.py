@@ -8,23 +8,26 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from conftest import ASSIGNMENT, NETWORK, network_notebook
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 
+from grader_tests import questions
 from grader_tests.variants import Variant
 from gradescent.cli import DONE, NEEDS_A_PERSON, USAGE, main
 from gradescent.course import Course
 from gradescent.grading import engine, gradebook
 from gradescent.grading.record import StudentResult
 from gradescent.grading.sandbox import Sandbox
+from gradescent.student.judging import Check, Student, Wrong
 
 FULL = {"network": 4.0, "forward_prop": 8.0, "back_prop": 18.0, "evaluate": 5.0}
 
@@ -395,7 +398,8 @@ def test_a_syntax_error_is_shown_with_its_line(course: Course, hand_in: Callable
 class NoSandboxAnyMore(Sandbox):
     """A sandbox whose root folder goes away once it was tried."""
 
-    def prepare(self, imports: Iterable[str]) -> None:
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
         self._root.rmdir()
 
 
@@ -566,3 +570,151 @@ def test_a_constant_accuracy_gains_nothing(course: Course, hand_in: Callable, gr
     hand_in("constant", evaluate_is(course, "return 7 / 23"))
     _, results, _ = grade()
     assert results["constant"]["evaluate"]["score"] == 0
+
+
+# ── limits of a cell ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _mark(course: Course, old: str, new: str) -> None:
+    """Change the marker of a cell in the text of part 2."""
+    text = course.source / ASSIGNMENT / f"{NETWORK}.py"
+    assert text.read_text().count(old) == 1
+    text.write_text(text.read_text().replace(old, new))
+
+
+def test_an_author_gives_one_question_more_time(course: Course, hand_in: Callable, grade: Callable) -> None:
+    busy = "import time\n    begun = time.process_time()\n    while time.process_time() - begun < 2:\n        pass"
+    slow = f"{busy}\n    return original(self, data)"
+    notebook = network_notebook(course)
+    answer = next(cell for cell in notebook.cells if cell.id == "solution_evaluate")
+    answer.source += (
+        f"\n\n\noriginal = Network.evaluate\n\n\ndef evaluate(self, data):\n    {slow}\n\n\nNetwork.evaluate = evaluate"
+    )
+    hand_in("slow", notebook)
+    _limits(course, "call_seconds = 1")
+    assert grade()[1]["slow"]["evaluate"]["outcome"] == "time limit"
+    _mark(course, 'tests="evaluate" points=5', 'tests="evaluate" points=5 seconds=20')
+    assert scores(grade()[1]["slow"]) == FULL
+
+
+def test_an_author_gives_one_cell_more_memory(course: Course, hand_in: Callable, grade: Callable) -> None:
+    notebook = network_notebook(course)
+    answer = next(cell for cell in notebook.cells if cell.id == "solution_evaluate")
+    answer.source += "\n\n\nhoard = np.ones(120 * 2**20 // 8)\nhoard2 = np.ones(280 * 2**20 // 8)"
+    hand_in("large", notebook)
+    _limits(course, "memory_mb = 300")
+    grade()
+    assert _errors(course, "large") == ["MemoryError"]
+    _mark(course, 'solution="evaluate"', 'solution="evaluate" memory_mb=900')
+    assert scores(grade()[1]["large"]) == FULL
+    assert _errors(course, "large") == []
+
+
+def _errors(course: Course, student: str) -> list[str]:
+    written = nbformat.read(course.autograded / student / ASSIGNMENT / f"{NETWORK}.ipynb", 4)
+    outputs = [output for cell in written.cells for output in cell.get("outputs", [])]
+    return [output.ename for output in outputs if output.output_type == "error"]
+
+
+def test_a_limit_of_the_command_line_goes_before_the_courses(
+    course: Course, hand_in: Callable, grade: Callable
+) -> None:
+    notebook = network_notebook(course)
+    notebook.cells.append(new_code_cell("while True:\n    pass"))
+    hand_in("gita", notebook)
+    grade("--limit", "cell_seconds=1")
+    cell = nbformat.read(course.autograded / "gita" / ASSIGNMENT / f"{NETWORK}.ipynb", 4).cells[-1]
+    assert "more than 1 s of CPU time" in cell.outputs[-1].evalue
+    code, _, printed = grade("--limit", "cell_second=1")
+    assert code == USAGE
+    assert "cannot hold 'cell_second'" in printed
+
+
+def test_one_student_is_graded_alone(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("ada")
+    hand_in("ben")
+    assert list(grade("--student", "ben")[1]) == ["ben"]
+    code, _, printed = grade("--student", "nobody")
+    assert code == USAGE
+    assert "--student nobody: handed nothing in. Those who did: ada, ben" in printed
+
+
+# ── grading again ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_changed_test_reruns_its_question_alone(
+    course: Course, hand_in: Callable, grade: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in("ada")
+    grade()
+    before = _record(course, "ada")
+    question = questions(f"{ASSIGNMENT}/{NETWORK}")["evaluate"]
+    monkeypatch.setattr(question, "checks", [*question.checks, Check(_refuses_everybody, 1.0)])
+    code, results, _ = grade()
+    assert code == DONE
+    after = _record(course, "ada")
+    assert results["ada"]["evaluate"]["outcome"] == "wrong"
+    assert 0 < results["ada"]["evaluate"]["score"] < 5
+    changed = [name for name in before["tests"] if before["tests"][name] != after["tests"][name]]
+    assert changed == ["evaluate"]
+    kept = [name for name in FULL if name != "evaluate"]
+    assert all(before["questions"][name] == after["questions"][name] for name in kept)
+    page = (course.feedback / "ada" / ASSIGNMENT / f"{NETWORK}.html").read_text()
+    assert "back_prop: right" in page, "the outputs of what stands are written again"
+
+
+def _refuses_everybody(student: Student, rng: np.random.Generator) -> None:
+    raise Wrong("nobody is right. Likely: a test that was changed.")
+
+
+def _record(course: Course, student: str) -> dict[str, Any]:
+    record = json.loads((course.autograded / student / ASSIGNMENT / "result.json").read_text())
+    part: dict[str, Any] = record["parts"][0]
+    return part
+
+
+def test_a_notebook_whose_process_ended_is_rerun_as_a_whole(
+    course: Course, hand_in: Callable, grade: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edits = {"forward_prop": [("return", "import os\n    os._exit(3)\n    return")]}
+    hand_in("hiro", network_notebook(course, Variant("v", edits=edits)))
+    grade()
+    first = _record(course, "hiro")
+    assert first["starts"] > 1
+    question = questions(f"{ASSIGNMENT}/{NETWORK}")["network"]
+    monkeypatch.setattr(question, "checks", [*question.checks, Check(_refuses_everybody, 1.0)])
+    grade()
+    assert _record(course, "hiro")["seed"] != first["seed"]
+
+
+def test_a_diff_writes_nothing_and_says_whose_points_would_change(
+    course: Course, hand_in: Callable, grade: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in("ada")
+    grade()
+    question = questions(f"{ASSIGNMENT}/{NETWORK}")["evaluate"]
+    monkeypatch.setattr(question, "checks", [*question.checks, Check(_refuses_everybody, 5.0)])
+    files = {
+        file: file.read_bytes() for file in course.root.rglob("*") if file.is_file() and file.name != "results.json"
+    }
+    code, _, printed = grade("--diff")
+    assert code == DONE
+    assert "nothing was written" in printed
+    assert "evaluate" in printed
+    assert "a test that was changed" in printed
+    assert "back_prop" not in printed
+    now = {file: file.read_bytes() for file in course.root.rglob("*") if file.is_file() and file.name != "results.json"}
+    assert now == files
+
+
+def test_manual_grades_and_comments_survive_a_regrade(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("ada")
+    grade()
+    with gradebook.opened(course) as book:
+        book.find_grade("network", NETWORK, ASSIGNMENT, "ada").manual_score = 3.5
+        book.find_comment("solution_network", NETWORK, ASSIGNMENT, "ada").manual_comment = "Well named."
+        book.db.commit()
+    grade("--force")
+    with gradebook.opened(course) as book:
+        assert book.find_grade("network", NETWORK, ASSIGNMENT, "ada").manual_score == 3.5
+        assert book.find_comment("solution_network", NETWORK, ASSIGNMENT, "ada").comment == "Well named."

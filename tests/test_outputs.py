@@ -235,7 +235,7 @@ def _graded(cells: dict[str, str], sandbox: Sandbox) -> dict[str, NotebookNode]:
     notebook = _notebook(cells)
     run = Run(notebook, sandbox, frozenset(), Limits())
     try:
-        run.student()
+        run.student(notebook.cells[-1])
     finally:
         run.close()
     assert not run.skipped

@@ -8,7 +8,8 @@ Markers, on the line that opens a cell:
     # %% [markdown] question="sizes_plot"         its task and rubric, ### BEGIN / END MARK SCHEME
     # %% [markdown] written="why_sizes" points=5  task, rubric, and the model answer as the solution
 
-`seconds=300` on any code cell raises its limit of CPU time.
+`seconds=300`, `memory_mb=4096` or `processes=400` on any code cell is its limit instead of course.toml's; on a tests cell it
+is the limit of each call of the hidden tests.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from gradescent.course import Course, CourseError
 
 MARKERS = ("solution", "tests", "plot", "question", "written")
+OWN_LIMITS = ("seconds", "memory_mb", "processes")
 BEGIN_SOLUTION, END_SOLUTION = "### BEGIN SOLUTION", "### END SOLUTION"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")
 SCHEMA_VERSION = 3  # of nbgrader's cell metadata
@@ -77,7 +79,7 @@ def _expand(part: Part, number: int, cell: NotebookNode) -> list[NotebookNode]:
     """The notebook cells of one cell of text: most are one to one, a written answer is a task and an answer."""
     marker = _marker(part, number, cell)
     metadata = cell.metadata
-    extra = {"seconds": metadata["seconds"]} if "seconds" in metadata else {}
+    extra = _own_limits(part, number, metadata)
     source = cell.source
     if marker is None and cell.cell_type == "markdown":
         return [_cell("markdown", source, f"text_{number:02}")]
@@ -101,6 +103,14 @@ def _expand(part: Part, number: int, cell: NotebookNode) -> list[NotebookNode]:
         extra["extra_credit"] = metadata["extra"]
     hidden = _hidden_call(part, name, points, extra)
     return [_cell("code", source + hidden, name, nbgrader(name, locked=True, points=points), extra)]
+
+
+def _own_limits(part: Part, number: int, metadata: dict[str, Any]) -> dict[str, Any]:
+    found = {name: metadata[name] for name in OWN_LIMITS if name in metadata}
+    for name, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise _error(part, number, f"{name} must be a number above 0, got {value!r}")
+    return found
 
 
 def _marker(part: Part, number: int, cell: NotebookNode) -> str | None:

@@ -12,7 +12,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbformat import NotebookNode
@@ -67,8 +67,8 @@ class Run:
     ends: float = math.inf
     _link: Link | None = None
 
-    def student(self) -> RemoteStudent:
-        """The student of a process in which all cells have run.
+    def student(self, cell: NotebookNode) -> RemoteStudent:
+        """The student of a process in which all cells have run, with the limits of a test cell.
 
         Raises:
             Died: the notebook used up its processes.
@@ -80,10 +80,16 @@ class Run:
             if self.starts >= MAX_STARTS:
                 raise next(iter(self.skipped.values()), Died("the process that ran the notebook ended again and again"))
             self.starts += 1
-            self._link = Link(self.sandbox.start(self.imports, self.limits), self.limits, self.ends)
+            limits = self._widest_limits()
+            self._link = Link(self.sandbox.start(self.imports, limits), limits, self.ends)
             self._run_cells(self._link)
-        limits = self.limits
-        return RemoteStudent(self._link, Allowed(limits.call_seconds, limits.memory_mb, limits.processes))
+        return RemoteStudent(self._link, allowed(cell, self.limits, self.limits.call_seconds))
+
+    def _widest_limits(self) -> Limits:
+        """What the process as a whole may use: each cell's own limits are watched from outside."""
+        each = [allowed(cell, self.limits, 0) for cell in self.notebook.cells]
+        memory, processes = max(one.memory_mb for one in each), max(one.processes for one in each)
+        return replace(self.limits, memory_mb=memory, processes=processes)
 
     def _run_cells(self, link: Link) -> None:
         ran: list[NotebookNode] = []
@@ -91,9 +97,9 @@ class Run:
         for index, cell in enumerate(self.notebook.cells):
             if cell.cell_type != "code" or index in self.skipped or _is_test(cell):
                 continue
-            allowed, begun = _allowed(cell, self.limits), time.monotonic()
+            limits, begun = allowed(cell, self.limits, self.limits.cell_seconds), time.monotonic()
             try:
-                reply, _ = link.ask({"op": "cell", "code": cell.source, "seconds": allowed.seconds}, [], allowed)
+                reply, _ = link.ask({"op": "cell", "code": cell.source, "seconds": limits.seconds}, [], limits)
             except (Died, TimeLimit, MemoryLimit) as stop:
                 self.skipped[index] = stop
                 cell.outputs = [error_output(stop)]
@@ -147,7 +153,7 @@ def grade_notebook(
             if grader["solution"]:
                 results.append(_for_a_person(cell))
                 continue
-            result = stands[name] if name in stands else _judge(run, questions[name], _points(cell), seed)
+            result = stands[name] if name in stands else _judge(run, cell, questions[name], seed)
             result.max_score = float(grader["points"])
             cell.outputs = trusted_outputs(result, bool(_extra_credit(cell)))
             results.append(result)
@@ -156,9 +162,10 @@ def grade_notebook(
     return results, seed
 
 
-def _judge(run: Run, question: Question, points: float, seed: int) -> Result:
+def _judge(run: Run, cell: NotebookNode, question: Question, seed: int) -> Result:
+    points = _points(cell)
     try:
-        student = run.student()
+        student = run.student(cell)
         result = judge(question, student, points, seed)
     except Stop as stop:
         return Result(question.name, 0.0, points, stop.outcome, str(stop))
@@ -240,13 +247,11 @@ def is_untouched(cell: NotebookNode) -> bool:
     return cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
 
 
-def _allowed(cell: NotebookNode, limits: Limits) -> Allowed:
+def allowed(cell: NotebookNode, limits: Limits, seconds: float) -> Allowed:
     """What a cell may use: the course's limits, with the author's for this cell put over them."""
     own = cell.metadata.get("gradescent", {})
     return Allowed(
-        own.get("seconds", limits.cell_seconds),
-        own.get("memory_mb", limits.memory_mb),
-        own.get("processes", limits.processes),
+        own.get("seconds", seconds), own.get("memory_mb", limits.memory_mb), own.get("processes", limits.processes)
     )
 
 

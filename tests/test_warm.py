@@ -62,19 +62,19 @@ def test_children_draw_different_numbers_and_hash_alike(sandbox_of: SandboxOf) -
 
 
 MEMORY = """
-import sys
-def holds(word):
+import re, sys
+def holds(pattern):  # a pattern, for the word itself would be found where it is asked for
     with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", 0) as memory:
         for line in maps:
             span, rights = line.split()[:2]
             start, end = (int(text, 16) for text in span.split("-"))
             if rights.startswith("rw") and "[" not in line:
                 memory.seek(start)
-                if word in memory.read(end - start):
+                if re.search(pattern, memory.read(end - start)):
                     return True
     return False
-planted = b"nothing-but-a-".replace(b"-", b"_") + b"word"
-found = [holds(planted), holds(b"REDROW_TERCES"[::-1]), [name for name in sys.modules if name.split(".")[0] in OURS]]
+planted = b"PLANTED_" + b"WORDER"
+found = [holds(b"PLANTED[_]WORDER"), holds(b"SECRET[_]WORDER"), [name for name in sys.modules if name.split(".")[0] in OURS]]
 """
 
 

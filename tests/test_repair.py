@@ -85,6 +85,13 @@ def merge_into_an_earlier_cell(notebook: NotebookNode, stub: NotebookNode) -> No
     notebook.cells.remove(cells["solution_back_prop"])
 
 
+def work_in_the_cells_of_the_tests(notebook: NotebookNode, stub: NotebookNode) -> None:
+    cells, stubs = ({cell.id: cell for cell in one.cells} for one in (notebook, stub))
+    for name in ("forward_prop", "back_prop"):
+        cells[name].source = cells[f"solution_{name}"].source + "\n\n" + cells[name].source
+        cells[f"solution_{name}"].source = stubs[f"solution_{name}"].source
+
+
 def lose_the_kernel(notebook: NotebookNode, stub: NotebookNode) -> None:
     notebook.metadata = NotebookNode()
 
@@ -109,6 +116,7 @@ DAMAGES: list[Damage] = [
     split_the_tools,
     merge_into_the_next_answer,
     merge_into_an_earlier_cell,
+    work_in_the_cells_of_the_tests,
     lose_the_kernel,
     odd_metadata,
 ]
@@ -137,7 +145,7 @@ def test_no_answer_is_lost(course: Course, damage: Damage) -> None:
 
 
 def _namespace(notebook: NotebookNode) -> dict:
-    namespace: dict = {"np": __import__("numpy")}
+    namespace: dict = {"np": __import__("numpy"), "check": lambda *args: None}
     for cell in notebook.cells:
         graded = cell.metadata.get("nbgrader", {}).get("grade")
         if cell.cell_type == "code" and not graded and not cell.id.startswith(("setup", "given")):
@@ -204,3 +212,20 @@ def test_a_picture_in_a_written_answer_is_kept(tmp_path: Path) -> None:
     repaired, _ = repair(graded_notebook(source), read)
     placed = next(cell for cell in repaired.cells if cell.id == "wrong_answer")
     assert placed.attachments == {"paper.png": {"image/png": "iVBORw=="}}
+
+
+def test_an_answer_in_the_cell_of_its_question_is_found(tmp_path: Path) -> None:
+    course = make_course(tmp_path / "course", ["part1_by_hand"])
+    source = source_of(course, "part1_by_hand")
+    stub = release_notebook(source)
+    question = next(cell for cell in stub.cells if cell.id == "question_vanishing_gradient")
+    question.source += "\n\nEach factor is at most a quarter, so the product shrinks with depth."
+    repaired, notes = repair(graded_notebook(source), stub)
+    answer = next(cell for cell in repaired.cells if cell.id == "vanishing_gradient")
+    assert answer.source == "Each factor is at most a quarter, so the product shrinks with depth."
+    assert "answer found in the cell of its question: vanishing_gradient" in notes
+    assert "shrinks with depth" not in next(c for c in repaired.cells if c.id == "question_vanishing_gradient").source
+    answered = next(cell for cell in stub.cells if cell.id == "vanishing_gradient")
+    answered.source = "My answer."
+    repaired, _ = repair(graded_notebook(source), stub)
+    assert next(cell for cell in repaired.cells if cell.id == "vanishing_gradient").source == "My answer."

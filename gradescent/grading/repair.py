@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 
 HIDDEN_REGIONS = ("HIDDEN TESTS", "MARK SCHEME")
 MAX_PARSED = 100_000  # characters of a cell that are parsed; a parser's memory is many times its text
+QUESTION = "question_"  # with the name of an answer: the id of the cell that asks for it
 SIMILAR = 0.6  # of two cells' texts, above which one is taken for an edited copy of the other
 
 
@@ -33,6 +34,7 @@ def repair(source: NotebookNode, submitted: NotebookNode) -> tuple[NotebookNode,
     notes = _notes(source, submitted, owners)
     after: dict[int, list[NotebookNode]] = {}
     answers: dict[int, NotebookNode] = {}
+    misplaced: dict[str, str] = {}
     last = -1
     copies = _superseded_stubs(source, submitted, owners)
     final = {owner: index for index, owner in sorted(owners.items()) if index not in copies}
@@ -51,6 +53,9 @@ def repair(source: NotebookNode, submitted: NotebookNode) -> tuple[NotebookNode,
             after.setdefault(owner - 1, []).append(_extra(cell, index, original))
         elif _is_edited_code(original, cell):
             after.setdefault(owner, []).append(_extra(cell, index, original))
+        elif original.id.startswith(QUESTION):
+            misplaced[original.id.removeprefix(QUESTION)] = _added_text(original, cell)
+    notes += _take_misplaced(source, answers, misplaced)
     elsewhere = {name for index, cell in enumerate(submitted.cells) if index not in copies for name in defined(cell)}
     cells = list(after.get(-1, []))
     for number, cell in enumerate(source.cells):
@@ -234,9 +239,33 @@ def _name(cell: NotebookNode) -> str:
 
 
 def _is_edited_code(original: NotebookNode, cell: NotebookNode) -> bool:
-    """Whether a given code cell was written into: the student's imports, say, must not be lost when it is restored."""
-    given = original.cell_type == "code" and original.id.startswith("given_")
-    return given and visible_text(cell.source) != visible_text(original.source)
+    """Whether a locked code cell was written into: the student's imports, say, must not be lost when it is restored.
+
+    In the cell of a test only what defines something is work; a test that was changed to pass is none.
+    """
+    if original.cell_type != "code":
+        return False
+    if original.id.startswith("given_"):
+        return visible_text(cell.source) != visible_text(original.source)
+    return _is_locked(original) and bool(defined(cell) - defined(original))
+
+
+def _added_text(original: NotebookNode, cell: NotebookNode) -> str:
+    """The lines that a cell has beyond those of the original."""
+    given = set(visible_text(original.source).splitlines())
+    return "\n".join(line for line in cell.source.splitlines() if line.rstrip() not in given).strip()
+
+
+def _take_misplaced(source: NotebookNode, answers: dict[int, NotebookNode], misplaced: dict[str, str]) -> list[str]:
+    """Take a written answer from the cell of its question, where its own cell still is the stub, and say so."""
+    notes = []
+    for number, cell in enumerate(source.cells):
+        text = misplaced.get(grade_id(cell), "")
+        untouched = number not in answers or visible_text(answers[number].source) == visible_text(cell.source)
+        if text and untouched:
+            answers[number] = NotebookNode(source=text)
+            notes.append(f"answer found in the cell of its question: {grade_id(cell)}")
+    return notes
 
 
 def _extra(cell: NotebookNode, index: int, original: NotebookNode | None = None) -> NotebookNode:

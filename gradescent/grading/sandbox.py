@@ -24,6 +24,7 @@ from gradescent.course import CourseError, Limits
 from gradescent.grading.inside import landlock, seccomp, walls
 from gradescent.grading.processes import Child, MachineFault, WarmProcess, spawn
 from gradescent.grading.remote import Allowed, Link
+from gradescent.grading.scratch import Scratch
 from gradescent.student.judging import Died, Stop
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -35,6 +36,9 @@ USERS = 1 << 20  # above the users that a machine has, for a grader that runs as
 # What every notebook needs, and what IPython would import at the first cell, traceback, `!` or picture.
 ALWAYS = (
     "gradescent.grading.inside.worker",
+    "numpy.fft",
+    "numpy.linalg",
+    "numpy.random",
     "matplotlib.pyplot",
     "matplotlib_inline.backend_inline",
     "IPython.core.application",
@@ -97,7 +101,7 @@ class Sandbox:
         devices: tuple[str, ...] = (),
     ):
         self._data, self._devices, self._first = data, list(devices), frozenset(imports)
-        self._folder = tempfile.TemporaryDirectory(prefix="gradescent-")
+        self._folder = Scratch()
         Path(self._folder.name).chmod(0o711)  # a student's process of another user passes, and lists nothing
         self._root = Path(self._folder.name, "root")
         self._root.mkdir()

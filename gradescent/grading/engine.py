@@ -6,7 +6,6 @@ import ast
 import fcntl
 import hashlib
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from gradescent.grading.processes import MachineFault
 from gradescent.grading.record import PartResult, StudentResult, load, save, write_durably
 from gradescent.grading.repair import repair
 from gradescent.grading.sandbox import Sandbox
+from gradescent.grading.scratch import Scratch
 from gradescent.grading.supervisor import (
     Run,
     broken_tests,
@@ -421,7 +421,7 @@ def _hidden_questions(assignment: str, part: str, source: NotebookNode) -> Quest
 def training_data(assignment: Assignment) -> Iterator[tuple[Path, dict[str, str]]]:
     """A folder with the assignment's data as students' code may see it, and where the data came from."""
     described = {}
-    with tempfile.TemporaryDirectory(prefix="gradescent-data-") as name:
+    with Scratch() as name:
         folder = Path(name)
         folder.chmod(0o755)
         for data in assignment.data:

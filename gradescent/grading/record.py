@@ -129,7 +129,7 @@ class StudentResult:
 def write_durably(file: Path, text: str) -> None:
     """Write a file so that a crash or a full disk leaves either the old content or the new one."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    temporary = file.with_name(f".{file.name}.tmp")  # the next write overwrites what a killed one left behind
     try:
         with temporary.open("w", encoding="utf-8") as stream:
             stream.write(text)

@@ -7,6 +7,7 @@ code runs in them.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections import Counter
@@ -19,6 +20,7 @@ from gradescent.grading.inside import linux
 
 POLL_SECONDS = 0.1
 ATTEMPTS = 3  # at one piece of work, where the process that did it was killed
+STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # what says that the main process is to end
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -41,11 +43,12 @@ class Pool:
     def __init__(self, workers: int, report: Callable[[str, str], None]):
         self._workers, self._report = workers, report
         self._context = multiprocessing.get_context("fork")
-        self._news = self._context.SimpleQueue()
         self._executor = self._new()
 
     def _new(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self._workers, self._context, _begin, (self._news,))
+        # With a queue of its own: a process that was killed while it told something holds the old one's lock for ever.
+        self._news = self._context.SimpleQueue()
+        return ProcessPoolExecutor(self._workers, self._context, _begin, (self._news, os.getpid()))
 
     def run(self, work: Callable[[Item], Value], items: Mapping[str, Item]) -> Iterator[tuple[str, Value | Lost]]:
         """Do the work for every item and yield the values by name, as they come.
@@ -57,14 +60,16 @@ class Pool:
         waiting, active = dict(items), set[str]()
         attempts: Counter[str] = Counter()
         while waiting:
+            # Those at work when a process was killed are tried one by one: it may always be the same who causes it.
+            suspect = next((name for name in waiting if attempts[name]), None)
             try:
-                for name, value in self._round(work, waiting, active):
+                for name, value in self._round(work, {suspect: waiting[suspect]} if suspect else waiting, active):
                     waiting.pop(name)
                     yield name, value
             except BrokenProcessPool:
                 self._executor.shutdown()
-                self._executor = self._new()
                 self._hear(active)
+                self._executor = self._new()
                 attempts.update(active)
                 for name in [name for name in active if attempts[name] >= ATTEMPTS and name in waiting]:
                     waiting.pop(name)
@@ -74,9 +79,14 @@ class Pool:
         self, work: Callable[[Item], Value], waiting: Mapping[str, Item], active: set[str]
     ) -> Iterator[tuple[str, Value]]:
         active.clear()
-        pending: dict[Future[Value], str] = {
-            self._executor.submit(_perform, work, name, item): name for name, item in waiting.items()
-        }
+        # Processes are forked here: until they have begun, none of them shall take a signal for its own.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            pending: dict[Future[Value], str] = {
+                self._executor.submit(_perform, work, name, item): name for name, item in waiting.items()
+            }
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         while pending:
             done, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             self._hear(active)
@@ -109,13 +119,17 @@ def tell(name: str, what: str) -> None:
         _NEWS.put((name, what))
 
 
-def _begin(news: Any) -> None:
+def _begin(news: Any, main: int) -> None:
     global _NEWS
     _NEWS = news
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process hears it and ends the others
+    for number in (signal.SIGINT, signal.SIGHUP):  # the main process hears them and ends the others
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     if sys.platform.startswith("linux"):
         linux.control(linux.SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != main:  # it ended before it could be heard
+        os._exit(1)
 
 
 def _perform(work: Callable[[Item], Value], name: str, item: Item) -> Value:

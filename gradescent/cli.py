@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradescent
 from gradescent.course import Course, CourseError, load_course
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from gradescent.grading.record import StudentResult
 
 DONE, FAILED, USAGE, NEEDS_A_PERSON = 0, 1, 2, 3
+STOPPED = 128  # and the signal's number, as a shell counts
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 PIPE_WIDTH = 160  # characters a line where the output is no terminal
 
 EXIT_CODES = """exit codes:
@@ -27,7 +32,12 @@ EXIT_CODES = """exit codes:
   1  a check failed or is missing; release/ is stale (build --check); a promise of the sandbox fails (doctor)
   2  wrong usage, or something about the course is wrong
   3  graded, but somebody needs a person: the lines that begin with ! say who and why
+  130, 143  stopped by Ctrl-C or SIGTERM: what is done is kept, and the same command goes on from there
 """
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal says that the command is to end."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,14 +46,20 @@ def main(arguments: list[str] | None = None) -> int:
     # jsonschema would build a grammar of internet addresses, a second of work that no notebook needs; it is optional.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     try:
-        return options.run(options)
+        with _stoppable():
+            return options.run(options)
     except CourseError as error:
         print(f"gradescent: {error}", file=sys.stderr)
         return USAGE
-    except KeyboardInterrupt:
-        print("gradescent: interrupted. What is done is kept; the same command goes on from there.", file=sys.stderr)
-        return 130
+    except Stopped as stopped:
+        name, number = signal.Signals(stopped.args[0]).name, stopped.args[0]
+        print(
+            f"gradescent: stopped by {name}. What is done is kept; the same command goes on from there.",
+            file=sys.stderr,
+        )
+        return STOPPED + number
     except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads what is still in there
         return FAILED
     except OSError as error:
         print(
@@ -51,6 +67,26 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return USAGE
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Have the signals that end a command raise `Stopped`, so that it cleans up; what is ignored (nohup) stays so."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may say what a signal does
+        yield
+        return
+    heard = {number: handler for number in SIGNALS if (handler := signal.getsignal(number)) is not signal.SIG_IGN}
+    try:
+        for number in heard:
+            signal.signal(number, _stop)
+        yield
+    finally:
+        for number, handler in heard.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, frame: Any) -> None:
+    raise Stopped(number)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -58,12 +58,14 @@ class Assignment:
         title: for people.
         data: names of the data sets that its notebooks load.
         limits: the course's, with the assignment's own put over them.
+        gpu: whether students' code gets the machine's graphics processors; every submission then starts afresh.
     """
 
     name: str
     title: str = ""
     data: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    gpu: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,12 +171,15 @@ def load_course(root: Path | None = None) -> Course:
 
 def _assignment(file: Path, name: str, entry: Any, limits: Limits) -> Assignment:
     place = f"assignments.{name}"
-    _known(file, place, _table(file, place, entry), {"title", "data", "limits"})
+    _known(file, place, _table(file, place, entry), {"title", "data", "limits", "gpu"})
     data = entry.get("data", [])
     if not isinstance(data, list) or not all(isinstance(item, str) for item in data):
         raise CourseError(f"{file}: {place}.data must be a list of names, got {data!r}")
     title = _text(file, f"{place}.title", entry.get("title", name))
-    return Assignment(name, title, tuple(data), _limits(file, f"{place}.limits", entry.get("limits", {}), limits))
+    own, gpu = _limits(file, f"{place}.limits", entry.get("limits", {}), limits), entry.get("gpu", False)
+    if not isinstance(gpu, bool):
+        raise CourseError(f"{file}: {place}.gpu must be true or false, got {gpu!r}")
+    return Assignment(name, title, tuple(data), own, gpu)
 
 
 def _limits(file: Path, place: str, entry: Any, base: Limits) -> Limits:

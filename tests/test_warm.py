@@ -138,3 +138,14 @@ def test_where_a_calculation_hangs_after_a_fork_a_fresh_process_serves(
         (process,) = sandbox._warm.values()
         assert process.imports == ()
         assert value(sandbox, NUMPY, "import numpy as np\nfound = float(np.ones(3).sum())") == 3.0
+
+
+def test_where_a_device_is_used_every_submission_starts_afresh(sandbox_of: SandboxOf, tmp_path: Path) -> None:
+    sandbox_of(Backend.NAMESPACES)  # else skipped
+    code = """
+import os, sys
+found = ["matplotlib.pyplot" in sys.modules, os.access("/dev/tty", os.F_OK), os.environ.get("CUDA_VISIBLE_DEVICES")]
+"""
+    assert value(sandbox_of(Backend.NAMESPACES), NUMPY, code) == [True, False, ""]
+    with Sandbox(tmp_path, NUMPY, only=Backend.NAMESPACES, devices=("/dev/tty",)) as sandbox:
+        assert value(sandbox, NUMPY, code) == [False, True, None]

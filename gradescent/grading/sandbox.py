@@ -314,3 +314,8 @@ def bubble(data: Path, file_mb: float) -> list[str]:
     for source, place in [*visible(), (str(data), DATA)]:
         arguments += ["--ro-bind", source, place]
     return [shutil.which("bwrap") or "bwrap", *arguments, "--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+def graphics_processors() -> tuple[str, ...]:
+    """The device files of this machine's graphics processors."""
+    return tuple(sorted(str(path) for path in Path("/dev").glob("nvidia*")))

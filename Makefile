@@ -30,10 +30,13 @@ $(INSTALLED): requirements.lock pyproject.toml
 build: setup
 	$(BIN)/gradescent build
 
+# Nothing contains students' code on macOS. The sample class is ours; whoever adds others there trusts them.
+TRUST := $(if $(filter Darwin,$(shell uname)),--trust-students)
+
 # The sample class goes to submitted/ like any other; students who are there already are left alone.
 grade: setup
 	@$(BIN)/python -m grader_tests.sample_class submitted
-	$(BIN)/gradescent grade ps1_backprop
+	$(BIN)/gradescent grade ps1_backprop $(TRUST)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+DATA = (np.generic, int, float, complex, str)  # values that are compared after a call
 MAX_TEXT = 20_000  # characters of printed text that are kept of one call
 
 
@@ -62,7 +63,7 @@ def invoke(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any], cp
 
     No exception of the student's code leaves this function but KeyboardInterrupt: the stop button must work.
     """
-    before = copy.deepcopy(_data_only((args, kwargs)))
+    before = _copied(args), _copied(kwargs)
     printed, unread = _Capped(), _Capped()
     call = Call()
     start = time.process_time()
@@ -80,7 +81,7 @@ def invoke(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any], cp
     call.seconds = time.process_time() - start
     call.printed = printed.getvalue()
     call.warned = [str(warning.message) for warning in caught][:20]
-    call.modified = _changed(before, _data_only((args, kwargs)))
+    call.modified = _changed(before, (args, kwargs))
     return call
 
 
@@ -138,20 +139,22 @@ def _is_cell(filename: str) -> bool:
     return "ipython-input" in filename or "ipykernel_" in filename or filename.startswith(("<cell", "<variant"))
 
 
-def _data_only(value: Any) -> Any:
-    """The arrays, lists and numbers of `value`; objects that a deep copy may break are left out."""
+def _copied(value: Any) -> Any:
+    """The arrays, lists and numbers of `value`, copied; objects that a copy may break are left out."""
+    if isinstance(value, np.ndarray):
+        return copy.deepcopy(value) if value.dtype == object else value.copy()
     if isinstance(value, dict):
-        return {key: _data_only(item) for key, item in value.items()}
+        return {key: _copied(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_data_only(item) for item in value]
-    return value if isinstance(value, np.ndarray | np.generic | int | float | complex | str | bool) else None
+        return [_copied(item) for item in value]
+    return value if isinstance(value, DATA) else None
 
 
 def _changed(before: Any, after: Any) -> list[str]:
-    (args_before, kwargs_before), (args_after, kwargs_after) = before, after
-    pairs = [(str(i), b, a) for i, (b, a) in enumerate(zip(args_before, args_after, strict=True))]
-    pairs += [(key, value, kwargs_after.get(key)) for key, value in kwargs_before.items()]
-    return [name for name, b, a in pairs if not _same(b, a)]
+    (args_before, kwargs_before), (args, kwargs) = before, after
+    pairs = [(str(i), kept, args[i]) for i, kept in enumerate(args_before)]
+    pairs += [(key, kept, kwargs.get(key)) for key, kept in kwargs_before.items()]
+    return [name for name, kept, now in pairs if not _same(kept, now)]
 
 
 def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
@@ -163,11 +166,14 @@ def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
     return bool((bits[0] == bits[1]).all())
 
 
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(_same, a, b))
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return a.shape == b.shape and a.dtype == b.dtype and _same_bits(a, b)
-    return type(a) is type(b) and bool(a == b or (a != a and b != b))
+def _same(kept: Any, now: Any) -> bool:
+    """Whether a value still is what its copy says."""
+    if isinstance(kept, np.ndarray) and isinstance(now, np.ndarray):
+        return kept.shape == now.shape and kept.dtype == now.dtype and _same_bits(kept, now)
+    if isinstance(kept, dict) and isinstance(now, dict):
+        return kept.keys() == now.keys() and all(_same(kept[key], now[key]) for key in kept)
+    if isinstance(kept, list) and isinstance(now, list | tuple):
+        return len(kept) == len(now) and all(map(_same, kept, now))
+    if not isinstance(now, DATA):
+        return kept is None
+    return type(kept) is type(now) and bool(kept == now or (kept != kept and now != now))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradescent
-from gradescent.course import Course, CourseError, load_course
+from gradescent.course import FILE, Course, CourseError, find_root, load_course
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -207,7 +207,7 @@ def _grade(options: argparse.Namespace) -> int:
     from gradescent.grading.inside.wire import clean
     from gradescent.report.table import class_table, diff_table
 
-    course = load_course()
+    course = _any_course()
     assignment = course.assignment(options.assignment, dict(options.limit))
     console = _console()
     results: list[StudentResult] = []
@@ -248,6 +248,16 @@ def _grade(options: argparse.Namespace) -> int:
     for text in problems:
         console.print(f"! {clean(text)}", style="bold red", markup=False, highlight=False)
     return NEEDS_A_PERSON if problems else DONE
+
+
+def _any_course() -> Course:
+    """The course of course.toml, else the nbgrader course that is here as it is."""
+    root = find_root()
+    if (root / FILE).is_file():
+        return load_course(root)
+    from gradescent.grading.plain_course import load_plain_course
+
+    return load_plain_course(root)
 
 
 def _console() -> Console:

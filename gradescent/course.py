@@ -8,14 +8,18 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+if TYPE_CHECKING:
+    from traitlets.config import Config
+
 FILE = "course.toml"
+PLAIN = "nbgrader_config.py"  # all that an nbgrader course has
 LEAST = {"memory_mb": 100, "processes": 16}  # below that Python and NumPy do not start
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -102,6 +106,18 @@ class Course:
     def gradebook(self) -> Path:
         return self.root / "gradebook.db"
 
+    @property
+    def db_url(self) -> str:
+        """Address of the gradebook."""
+        return f"sqlite:///{self.gradebook}"
+
+    @property
+    def settings(self) -> Config:
+        """What nbgrader_config.py sets, where the course has nothing but that."""
+        from traitlets.config import Config
+
+        return Config()
+
     def assignment(self, name: str, limits: Mapping[str, float] | None = None) -> Assignment:
         """The assignment of that name, with other limits put over its own.
 
@@ -110,7 +126,7 @@ class Course:
         """
         if name not in self.assignments:
             known = ", ".join(sorted(self.assignments)) or "none"
-            raise CourseError(f"{self.root / FILE}: there is no assignment {name!r}. Those that exist: {known}")
+            raise CourseError(f"{self.root}: there is no assignment {name!r}. Those that exist: {known}")
         found = self.assignments[name]
         return replace(found, limits=_limits(self.root / FILE, "limits", dict(limits or {}), found.limits))
 
@@ -125,16 +141,16 @@ class Course:
 
 
 def find_root(start: Path | None = None) -> Path:
-    """The nearest folder upwards that holds course.toml.
+    """The nearest folder upwards that holds course.toml, or nbgrader_config.py where it is an nbgrader course alone.
 
     Raises:
         CourseError: there is none.
     """
     here = (start or Path.cwd()).resolve()
     for folder in [here, *here.parents]:
-        if (folder / FILE).is_file():
+        if (folder / FILE).is_file() or (folder / PLAIN).is_file():
             return folder
-    raise CourseError(f"{here}: no {FILE} here or above. Remedy: run the command in the course's folder")
+    raise CourseError(f"{here}: no {FILE} here or above, nor {PLAIN}. Remedy: run the command in the course's folder")
 
 
 def load_course(root: Path | None = None) -> Course:

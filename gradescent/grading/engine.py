@@ -20,9 +20,20 @@ from gradescent.authoring.text import Part, source_notebook
 from gradescent.course import Assignment, Course, CourseError
 from gradescent.grading import gradebook, intake, keys
 from gradescent.grading.feedback import write_feedback
+from gradescent.grading.plain import enter_plain_result, grade_plain_notebook
+from gradescent.grading.plain_course import (
+    Place,
+    PlainCourse,
+    enter_plain_assignment,
+    files_key,
+    kept_notebooks,
+    settings_key,
+    working_files,
+    written_notebooks,
+)
 from gradescent.grading.pool import Lost, Pool, tell
 from gradescent.grading.processes import MachineFault
-from gradescent.grading.record import PartResult, StudentResult, load, save, write_durably
+from gradescent.grading.record import FILE, PartResult, StudentResult, load, save, write_durably
 from gradescent.grading.repair import repair
 from gradescent.grading.sandbox import Sandbox
 from gradescent.grading.scratch import Scratch
@@ -77,14 +88,12 @@ class Graded:
         result: the record.
         earlier: the record that stood before, None where there was none.
         fresh: whether any of it was run now.
-        changed: answers for a person that are others than last time, as (part, question).
         fault: the machine's, not the submission's: nothing of it may reach the gradebook.
     """
 
     result: StudentResult
     earlier: StudentResult | None = None
     fresh: bool = False
-    changed: frozenset[tuple[str, str]] = frozenset()
     fault: bool = False
 
 
@@ -126,25 +135,42 @@ def opened_job(course: Course, assignment: Assignment, options: Options) -> Iter
         CourseError: something that concerns the whole class is wrong.
     """
     found = _chosen(intake.submissions(options.submitted, assignment.name), options)
-    if str(course.root) not in sys.path:
-        sys.path.append(str(course.root))  # grader_tests lies in the course's folder
-    sources = {
-        file.stem: source_notebook(Part(course, assignment.name, file)) for file in course.texts(assignment.name)
-    }
-    questions = {part: _hidden_questions(assignment.name, part, source) for part, source in sources.items()}
-    imports = warm_sets(sources)
+    if isinstance(course, PlainCourse):
+        sources, imports, surrounding = _plain_sources(course, assignment.name, options)
+        questions = {part: Questions() for part in sources}
+    else:
+        sources, questions = _own_sources(course, assignment.name)
+        imports, surrounding = warm_sets(sources), {}
     first = min(imports.values(), key=len)
     with (
         only_one(course),
         training_data(assignment) as (data, described),
         Sandbox(data, first, options.trust) as sandbox,
     ):
-        surroundings = {**keys.environment(), "sandbox": sandbox.backend.value, "data": described}
+        surroundings = {**keys.environment(), **surrounding, "sandbox": sandbox.backend.value, "data": described}
         tests = {
             part: {name: keys.tests_key(question) for name, question in hidden.items()}
             for part, hidden in questions.items()
         }
         yield Job(course, assignment, options, sources, questions, tests, imports, sandbox, surroundings, found)
+
+
+def _own_sources(course: Course, assignment: str) -> tuple[dict[str, NotebookNode], dict[str, Questions]]:
+    if str(course.root) not in sys.path:
+        sys.path.append(str(course.root))  # grader_tests lies in the course's folder
+    sources = {file.stem: source_notebook(Part(course, assignment, file)) for file in course.texts(assignment)}
+    return sources, {part: _hidden_questions(assignment, part, source) for part, source in sources.items()}
+
+
+def _plain_sources(
+    course: PlainCourse, assignment: str, options: Options
+) -> tuple[dict[str, NotebookNode], dict[str, frozenset[str]], dict[str, object]]:
+    """What the gradebook keeps of the notebooks, what they import, and what else a result depends on."""
+    if not options.diff:
+        enter_plain_assignment(course, assignment)
+    sources = kept_notebooks(course, assignment)
+    imports = warm_sets(written_notebooks(course, assignment, sources))
+    return sources, imports, {"nbgrader_config": settings_key(course)}
 
 
 def _chosen(found: list[intake.Submission], options: Options) -> list[intake.Submission]:
@@ -210,7 +236,9 @@ def grade_class(job: Job, report: Report) -> Iterator[Graded]:
     """
     global _JOB
     _JOB, course = job, job.course
-    unusable = "" if job.options.diff else _enter_assignment(course, job.assignment.name, job.sources)
+    unusable = ""
+    if not (job.options.diff or isinstance(course, PlainCourse)):
+        unusable = _enter_assignment(course, job.assignment.name, job.sources)
     for imports in set(job.imports.values()):
         report("", f"importing {', '.join(sorted(imports)) or 'what notebooks need'}")
         job.sandbox.prepare(imports)
@@ -220,7 +248,7 @@ def grade_class(job: Job, report: Report) -> Iterator[Graded]:
             if isinstance(graded, Lost):
                 graded = _not_graded(job, student, f"{graded}. Remedy: grade again; if it stays, a person has to look")
             if not (unusable or graded.fault or job.options.diff):
-                _enter(course, graded, pages)
+                unusable = _enter(job, graded.result, pages)
             report(student, DONE)
             yield graded
         for student, problem in pool.run(_feedback, pages if job.options.feedback else {}):
@@ -239,19 +267,47 @@ def _enter_assignment(course: Course, assignment: str, sources: dict[str, Notebo
     return ""
 
 
-def _enter(course: Course, graded: Graded, pages: dict[str, StudentResult]) -> None:
-    """Enter a result into the gradebook, and note whose feedback pages are to be written."""
-    result = graded.result
+def _enter(job: Job, result: StudentResult, pages: dict[str, StudentResult]) -> str:
+    """Enter a result into the gradebook and note whose feedback pages are to be written.
+
+    Returns:
+        Why nobody else's result can be entered, empty when it can. What concerns this one stands in the result.
+    """
+    course = job.course
+    folder = course.autograded / result.student / result.assignment
+    changed = {(part, question) for part, question in result.changed}
     try:
-        with gradebook.opened(course) as book:
-            gradebook.enter_result(book, result, graded.changed)
+        if isinstance(course, PlainCourse):
+            submission = job.options.submitted / result.student / result.assignment
+            _add_problem(result, enter_plain_result(course, result, submission, changed))
+        else:
+            with gradebook.opened(course) as book:
+                gradebook.enter_result(book, result, changed)
+        if result.changed:
+            result.changed = []
+            save(result, folder)
+    except gradebook.Locked as error:  # each attempt waits for a minute, and the records stand
+        _add_problem(result, str(error))
+        return str(error)
     except CourseError as error:
         _add_problem(result, str(error))
-        return
-    folder = course.feedback / result.student / result.assignment
-    ran = [part.part for part in result.parts if part.ran]
-    if ran and (graded.fresh or not all((folder / f"{part}.html").is_file() for part in ran)):
-        pages[result.student] = result
+    except OSError as error:
+        _add_problem(result, _of_files(error, folder))
+    else:
+        if _lacks_page(course, result):
+            pages[result.student] = result
+    return ""
+
+
+def _lacks_page(course: Course, result: StudentResult) -> bool:
+    """Whether a feedback page is not there, or older than the record that it shows."""
+    place = Path(result.student, result.assignment)
+    pages = [course.feedback / place / f"{part.part}.html" for part in result.parts if part.ran]
+    try:
+        written = (course.autograded / place / FILE).stat().st_mtime_ns
+        return any(page.stat().st_mtime_ns < written for page in pages)
+    except OSError:
+        return True
 
 
 def _add_problem(result: StudentResult, problem: str) -> None:
@@ -266,9 +322,7 @@ def _feedback(result: StudentResult) -> str:
         write_feedback(_JOB.course, result.assignment, result.student)
     except Exception as error:  # nbgrader wraps whatever went wrong; the grades are safe by now
         pages = _JOB.course.feedback / result.student / result.assignment
-        return (
-            f"{pages}: the feedback could not be written ({type(error).__name__}). Remedy: free the disk, grade again"
-        )
+        return f"{pages}: the feedback could not be written ({str(error)[:200] or type(error).__name__}). Remedy: free the disk, grade again"
     return ""
 
 
@@ -285,13 +339,16 @@ def _grade_student(submission: intake.Submission) -> Graded:
         remedy = "Remedy: `gradescent grade` again; `gradescent doctor` tries the sandbox"
         return _not_graded(job, student, f"{error}. {remedy}")
     except OSError as error:
-        where = error.filename or folder
-        return _not_graded(
-            job, student, f"{where}: {error.strerror}. Remedy: free the disk or correct the permissions, grade again"
-        )
+        return _not_graded(job, student, _of_files(error, folder))
     except Exception as error:  # one submission must not end the class, whatever it is made of
         problem = f"{submission.folder}: the engine failed on it ({type(error).__name__}: {error}). Remedy: a person has to look"
         return _not_graded(job, student, problem)
+
+
+def _of_files(error: OSError, folder: Path) -> str:
+    return (
+        f"{error.filename or folder}: {error.strerror}. Remedy: free the disk or correct the permissions, grade again"
+    )
 
 
 def _retried(attempt: Callable[[], Graded]) -> Graded:
@@ -313,10 +370,12 @@ def _not_graded(job: Job, student: str, problem: str) -> Graded:
 
 def _graded(job: Job, submission: intake.Submission, folder: Path) -> Graded:
     found = intake.find_parts(submission, job.sources, job.assignment.limits)
+    files = _files(job, submission, found)
+    surroundings = {**job.surroundings, "files": files_key(files)} if files else job.surroundings
     earlier = load(folder)
     before = {part.part: part for part in earlier.parts} if earlier else {}
     keys_now = {
-        name: keys.part_key(found[name], source, job.assignment.limits, job.surroundings)
+        name: keys.part_key(found[name], source, job.assignment.limits, surroundings)
         for name, source in job.sources.items()
     }
     results: list[PartResult] = []
@@ -327,16 +386,20 @@ def _graded(job: Job, submission: intake.Submission, folder: Path) -> Graded:
             results.append(kept)
             continue
         stands = {} if job.options.force or kept is None or kept.key != key else _standing_results(job, kept)
-        graded, notebook = _grade_part(job, submission.student, name, found[name], stands)
+        if isinstance(job.course, PlainCourse):
+            graded, notebook = _grade_plain(job, job.course, submission.student, name, found[name], files)
+        else:
+            graded, notebook = _grade_part(job, submission.student, name, found[name], stands)
         graded.key, graded.tests = key, job.tests[name]
         results.append(graded)
         if notebook is not None:
             notebooks[name] = notebook
     result = StudentResult(submission.student, job.assignment.name, results, job.surroundings)
+    result.changed = _changed_answers(earlier, result)
     fresh = any(part is not before.get(part.part) for part in results)
     if fresh and not job.options.diff:
         _save(result, notebooks, folder)
-    return Graded(result, earlier, fresh, _changed_answers(earlier, result))
+    return Graded(result, earlier, fresh)
 
 
 def _stands(job: Job, kept: PartResult, key: str, folder: Path) -> bool:
@@ -380,6 +443,34 @@ def _grade_part(
     return graded, notebook
 
 
+def _files(job: Job, submission: intake.Submission, found: dict[str, intake.Found]) -> dict[str, bytes]:
+    """What lies in the working folder of a plain nbgrader course's notebooks."""
+    if not isinstance(job.course, PlainCourse):
+        return {}
+    files, notes = working_files(job.course, job.assignment.name, submission.folder, job.assignment.limits)
+    next(iter(found.values())).notes += notes
+    return files
+
+
+def _grade_plain(
+    job: Job, course: PlainCourse, student: str, name: str, found: intake.Found, files: dict[str, bytes]
+) -> tuple[PartResult, NotebookNode | None]:
+    start, runs = time.perf_counter(), []
+
+    def run(notebook: NotebookNode) -> None:
+        limits = job.assignment.limits
+        runs.append(Run(notebook, job.sandbox, job.imports[name], limits, tests=True, files=files))
+        runs[-1].run_all()
+
+    tell(student, name)
+    graded, notebook = grade_plain_notebook(
+        course, Place(job.assignment.name, student, name), job.sources[name], found, run
+    )
+    graded.starts, graded.cell_seconds = sum(one.starts for one in runs), sum(one.cell_seconds for one in runs)
+    graded.seconds = time.perf_counter() - start
+    return graded, notebook
+
+
 def _save(result: StudentResult, notebooks: dict[str, NotebookNode], folder: Path) -> None:
     """Write the notebooks and then the record, which alone makes them count."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -392,11 +483,14 @@ def _save(result: StudentResult, notebooks: dict[str, NotebookNode], folder: Pat
             stale.unlink()
 
 
-def _changed_answers(earlier: StudentResult | None, now: StudentResult) -> frozenset[tuple[str, str]]:
-    """Answers that a person grades and that are others than in the earlier record."""
-    before = {(p.part, q.question): q.answer for p in (earlier.parts if earlier else []) for q in p.results}
+def _changed_answers(earlier: StudentResult | None, now: StudentResult) -> list[list[str]]:
+    """Answers that a person grades and that are others than in the earlier record, or than the gradebook knew already then."""
+    if earlier is None:
+        return []
+    before = {(p.part, q.question): q.answer for p in earlier.parts for q in p.results}
     after = {(p.part, q.question): q.answer for p in now.parts for q in p.results}
-    return frozenset(place for place, answer in after.items() if answer and before.get(place, answer) != answer)
+    changed = [list(place) for place, answer in after.items() if answer and before.get(place, answer) != answer]
+    return sorted([place for place in earlier.changed if place not in changed] + changed)
 
 
 def _hidden_questions(assignment: str, part: str, source: NotebookNode) -> Questions:
@@ -429,7 +523,10 @@ def training_data(assignment: Assignment) -> Iterator[tuple[Path, dict[str, str]
                 dataset = datasets.load(data)
             except datasets.DataError as error:
                 raise CourseError(str(error)) from error
-            datasets.save(datasets.training_view(dataset), folder / f"{data}.npz")
+            try:
+                datasets.save(datasets.training_view(dataset), folder / f"{data}.npz")
+            except OSError as error:
+                raise CourseError(_of_files(error, folder)) from error
             digest = hashlib.sha256(dataset.x_train.tobytes() + dataset.x_test.tobytes()).hexdigest()[:16]
             described[data] = f"{'stand-in: ' if dataset.stand_in else ''}{dataset.source} ({digest})"
         yield folder, described

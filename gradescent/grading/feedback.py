@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import logging
 import re
@@ -16,14 +17,15 @@ from nbconvert.filters.markdown_mistune import InvalidNotebook, IPythonRenderer,
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor, Preprocessor
 from nbformat import NotebookNode
 from nbgrader.converters import GenerateFeedback
+from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import GetGrades
 from nbgrader.utils import is_locked
 from traitlets import Bool
-from traitlets.config import Config
 
 from gradescent.course import Course
 from gradescent.grading.gradebook import url
+from gradescent.grading.record import write_durably
 from gradescent.grading.repair import split_hidden
 
 MAX_MARKDOWN = 20_000  # characters of a cell that are rendered: hostile Markdown takes quadratic time
@@ -119,6 +121,7 @@ class _OneStudent(GenerateFeedback):
     """nbgrader's converter for one folder, whatever its name: nbgrader takes names for patterns."""
 
     folder: Path
+    reason: Exception | None = None  # why a page could not be made, of which nbgrader's own exception says nothing
 
     def init_notebooks(self) -> None:
         self.assignments = {str(self.folder): sorted(map(str, self.folder.glob("*.ipynb")))}
@@ -126,17 +129,33 @@ class _OneStudent(GenerateFeedback):
     def init_assignment(self, assignment_id: str, student_id: str) -> None:
         """Copy nothing: pages go back, and nothing that lies beside the notebooks."""
 
+    def convert_single_notebook(self, notebook_filename: str) -> None:
+        try:
+            super().convert_single_notebook(notebook_filename)
+        except Exception as error:
+            self.reason = error
+            raise
+
+    def write_single_notebook(self, output: str, resources: Any) -> None:
+        """Write a page whole or not at all: what is there counts as written."""
+        names = resources["nbgrader"]
+        folder = Path(self._format_dest(names["assignment"], names["student"]))
+        write_durably(folder / f"{resources['unique_key']}.html", output)
+
 
 def write_feedback(course: Course, assignment: str, student: str) -> None:
     """Write one student's feedback pages from autograded/ and the gradebook."""
-    config = Config()
+    config = copy.deepcopy(course.settings)
     config.CourseDirectory.root = str(course.root)
     config.CourseDirectory.assignment_id = assignment
     config.CourseDirectory.db_url = url(course)
     configure_pages(config)
     log = logging.getLogger("gradescent.feedback")
-    log.setLevel(logging.ERROR)
+    log.setLevel(logging.CRITICAL)  # tracebacks: what went wrong is raised as well
     converter = _OneStudent(coursedir=CourseDirectory(config=config), config=config, log=log)
     converter.folder = course.autograded / student / assignment
     converter.force = True
-    converter.start()
+    try:
+        converter.start()
+    except NbGraderException as error:
+        raise converter.reason or error from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import sys
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Grade, Gradebook, MissingEntry
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SAWarning
+from tornado.log import app_log
 
 from gradescent.authoring.release import graded_notebook, save_cells
 from gradescent.course import Course, CourseError
@@ -27,7 +29,8 @@ LOCK_SECONDS = 60  # another program may hold the database that long
 
 def url(course: Course) -> str:
     """Address of the gradebook, for nbgrader."""
-    return f"sqlite:///{course.gradebook}?timeout={LOCK_SECONDS}"
+    wait_for_locks()
+    return course.db_url
 
 
 def wait_for_locks() -> None:
@@ -44,11 +47,16 @@ def _be_patient(connection: Any, record: Any) -> None:
         connection.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000}")
 
 
+class Locked(CourseError):
+    """Another program holds the gradebook for longer than anybody waits."""
+
+
 @contextmanager
 def opened(course: Course) -> Iterator[Gradebook]:
     """The gradebook, made when there is none.
 
     Raises:
+        Locked: another program holds it.
         CourseError: it cannot be opened, is no gradebook, or cannot be written.
     """
     # nbgrader starts the program `alembic`, which lies beside the interpreter and need not be on the PATH.
@@ -56,7 +64,7 @@ def opened(course: Course) -> Iterator[Gradebook]:
     if beside not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = beside + os.pathsep + os.environ.get("PATH", "")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _without_tracebacks():
             # nbgrader builds its objects in an order that SQLAlchemy remarks on; nothing of it concerns us.
             warnings.simplefilter("ignore", SAWarning)
             with Gradebook(url(course)) as gradebook:
@@ -65,10 +73,22 @@ def opened(course: Course) -> Iterator[Gradebook]:
         raise
     except Exception as error:  # sqlalchemy, sqlite and nbgrader each have errors of their own
         reason = " ".join(str(getattr(error, "orig", error)).split())[:200]
-        raise CourseError(
+        kind = Locked if "database is locked" in reason else CourseError
+        raise kind(
             f"{course.gradebook}: cannot be used ({reason}). Nothing is lost: the results stand in autograded/*/*/result.json. "
             f"Remedy: free the disk or move the damaged file away, then grade again; what was graded is not run a second time"
         ) from error
+
+
+@contextmanager
+def _without_tracebacks() -> Iterator[None]:
+    """nbgrader logs the traceback of an error of the database, and raises it as well."""
+    level = app_log.level
+    app_log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        app_log.setLevel(level)
 
 
 def enter_assignment(course: Course, assignment: str, sources: dict[str, NotebookNode]) -> None:
@@ -118,19 +138,24 @@ def enter_result(gradebook: Gradebook, result: StudentResult, changed: Collectio
     for part in result.parts:
         for question in part.results:
             place = (part.part, result.assignment, result.student)
-            _enter_question(gradebook, question, place, (part.part, question.question) in changed)
+            grade = gradebook.find_grade(question.question, *place)
+            if _is_extra_credit(part, question):
+                grade.extra_credit = 0.0
+            _enter_question(grade, question, (part.part, question.question) in changed)
         _enter_comments(gradebook, part, (part.part, result.assignment, result.student))
     gradebook.db.commit()
     _compare(gradebook, result)
 
 
-def _enter_question(gradebook: Gradebook, question: Result, place: tuple[str, str, str], answer_changed: bool) -> None:
-    grade = gradebook.find_grade(question.question, *place)
+def _is_extra_credit(part: PartResult, question: Result) -> bool:
+    """Whether the tests give extra credit for it; anywhere else, and in a plain nbgrader course, only a person does."""
+    return not question.max_score and not part.forgeable
+
+
+def _enter_question(grade: Grade, question: Result, answer_changed: bool) -> None:
     score = question.score
     if score is not None and score > question.max_score:
         score, grade.extra_credit = question.max_score, score - question.max_score
-    elif not question.max_score:
-        grade.extra_credit = 0.0
     changed = answer_changed or grade.auto_score != score
     grade.auto_score = score
     # As nbgrader has it: what no test graded, or what a person graded before it changed, is for a person to look at.
@@ -150,8 +175,7 @@ def _compare(gradebook: Gradebook, result: StudentResult) -> None:
     for part in result.parts:
         for question in part.results:
             grade = gradebook.find_grade(question.question, part.part, result.assignment, result.student)
-            # A person may give extra credit on any other question.
-            extra = 0.0 if question.max_score else grade.extra_credit or 0.0
+            extra = (grade.extra_credit or 0.0) if _is_extra_credit(part, question) else 0.0
             entered = None if grade.auto_score is None else grade.auto_score + extra
             if entered != question.score:
                 raise CourseError(

@@ -25,7 +25,18 @@ from gradescent.student.judging import Question
 
 TESTS = "grader_tests"
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-PACKAGES = ("numpy", "keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "scipy", "scikit-learn", "ipython")
+PACKAGES = (
+    "numpy",
+    "keras",
+    "tensorflow",
+    "tensorflow-cpu",
+    "jax",
+    "torch",
+    "scipy",
+    "scikit-learn",
+    "ipython",
+    "nbgrader",
+)
 
 
 def environment() -> dict[str, object]:

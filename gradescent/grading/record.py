@@ -31,6 +31,7 @@ class PartResult:
         seconds: wall clock.
         cell_seconds: wall clock of the student's own cells.
         seed: of the hidden tests' inputs.
+        forgeable: whether the tests ran in the student's process, which can make them say anything.
     """
 
     part: str
@@ -45,6 +46,7 @@ class PartResult:
     seconds: float = 0.0
     cell_seconds: float = 0.0
     seed: int = 0
+    forgeable: bool = False
 
     @property
     def score(self) -> float:
@@ -64,6 +66,7 @@ class PartResult:
             "seconds": round(self.seconds, 3),
             "cell_seconds": round(self.cell_seconds, 3),
             "seed": self.seed,
+            "forgeable": self.forgeable,
         }
 
     @classmethod
@@ -76,12 +79,20 @@ class PartResult:
 
 @dataclass
 class StudentResult:
-    """What came of one student's assignment."""
+    """What came of one student's assignment.
+
+    Attributes:
+        student, assignment: whose, and of what.
+        parts: in the course's order.
+        environment: what it was graded with.
+        changed: answers for a person, as [part, question], that are others than those that the gradebook knows.
+    """
 
     student: str
     assignment: str
     parts: list[PartResult]
     environment: dict[str, Any] = field(default_factory=dict)
+    changed: list[list[str]] = field(default_factory=list)
 
     @property
     def problems(self) -> list[str]:
@@ -98,6 +109,7 @@ class StudentResult:
             "assignment": self.assignment,
             "parts": [part.to_dict() for part in self.parts],
             "environment": self.environment,
+            "changed": self.changed,
         }
 
     @classmethod
@@ -110,7 +122,7 @@ class StudentResult:
         if record["version"] != VERSION:
             raise ValueError(f"a record of version {record['version']}")
         parts = [PartResult.from_dict(part) for part in record["parts"]]
-        return cls(record["student"], record["assignment"], parts, record["environment"])
+        return cls(record["student"], record["assignment"], parts, record["environment"], record.get("changed", []))
 
     def to_rows(self) -> list[dict[str, Any]]:
         """The form of `gradescent grade --json`: one entry a notebook."""

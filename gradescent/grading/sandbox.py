@@ -239,6 +239,7 @@ class Sandbox:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",
             "GRADESCENT_DATA": data,
+            "NBGRADER_EXECUTION": "autograde",  # as stock nbgrader says it; tests of a course may ask for it
             "IPYTHONDIR": f"{home}/.ipython",
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "MPLCONFIGDIR": f"{home}/.matplotlib",

@@ -15,7 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 
 from gradescent.course import Limits
 from gradescent.grading.outputs import error_output, trusted_outputs, write_outputs
@@ -49,6 +51,8 @@ class Run:
         sandbox: where it runs.
         imports: names of the modules that it will want.
         limits: of the submission.
+        tests: whether the tests are run here, too: those of a plain nbgrader course.
+        files: what lies in the working folder, by relative path.
         skipped: cells that ended the process, by index, with what happened.
         failed: cells that stopped with an error, by their grade_id or id.
         starts: processes used so far.
@@ -60,6 +64,8 @@ class Run:
     sandbox: Sandbox
     imports: frozenset[str]
     limits: Limits
+    tests: bool = False
+    files: Mapping[str, bytes] = field(default_factory=dict)
     skipped: Skipped = field(default_factory=dict)
     failed: dict[str, Failure] = field(default_factory=dict)
     starts: int = 0
@@ -75,6 +81,22 @@ class Run:
             TimeLimit: the notebook used up its time.
             MachineFault: a process could not be started.
         """
+        return RemoteStudent(self._ready(), allowed(cell, self.limits, self.limits.call_seconds))
+
+    def run_all(self) -> None:
+        """Run every cell. What a process that ended again and again did not reach is left as it is.
+
+        Raises:
+            MachineFault: a process could not be started.
+        """
+        self.ends = time.monotonic() + self.limits.submission_seconds
+        try:
+            with contextlib.suppress(Stop):
+                self._ready()
+        finally:
+            self.close()
+
+    def _ready(self) -> Link:
         while self._link is None or not self._link.alive:
             self.close()
             if self.starts >= MAX_STARTS:
@@ -82,8 +104,19 @@ class Run:
             self.starts += 1
             limits = self._widest_limits()
             self._link = Link(self.sandbox.start(self.imports, limits), limits, self.ends)
+            self._put_files(self._link, limits)
             self._run_cells(self._link)
-        return RemoteStudent(self._link, allowed(cell, self.limits, self.limits.call_seconds))
+        return self._link
+
+    def _put_files(self, link: Link, limits: Limits) -> None:
+        if not self.files:
+            return
+        contents = [np.frombuffer(content, np.uint8) for content in self.files.values()]
+        may_use = Allowed(limits.cell_seconds, limits.memory_mb, limits.processes)
+        try:
+            link.ask({"op": "files", "names": list(self.files)}, contents, may_use)
+        except Stop as stop:
+            raise MachineFault(f"the assignment's files could not be put into the working folder ({stop})") from stop
 
     def _widest_limits(self) -> Limits:
         """What the process as a whole may use: each cell's own limits are watched from outside."""
@@ -95,7 +128,7 @@ class Run:
         ran: list[NotebookNode] = []
         self.cell_seconds = 0.0
         for index, cell in enumerate(self.notebook.cells):
-            if cell.cell_type != "code" or index in self.skipped or _is_test(cell):
+            if cell.cell_type != "code" or index in self.skipped or (_is_test(cell) and not self.tests):
                 continue
             limits, begun = allowed(cell, self.limits, self.limits.cell_seconds), time.monotonic()
             try:
@@ -116,6 +149,8 @@ class Run:
             failure = read_failure(described)
             if failure:
                 self.failed[name] = failure
+                if not any(output.output_type == "error" for output in cell.outputs):
+                    cell.outputs.append(new_output("error", ename=failure.type, evalue=failure.message, traceback=[]))
 
     def close(self) -> None:
         if self._link is not None:

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,9 @@ class Worker:
     def _answer(self, request: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], Any]:
         if request["op"] == "cell":
             return run_cell(self._shell, request["code"], request["seconds"]), None
+        if request["op"] == "files":
+            _write_files(request["names"], arrays)
+            return {}, None
         decode = wire.Decoder(arrays, self._stands_for).decode
         call = self._perform(request, decode)
         header = {
@@ -116,6 +120,14 @@ class Worker:
         if answer.get("failure"):
             raise ValueError(answer["failure"])
         return wire.Decoder(received, self._stands_for).decode(answer["value"])
+
+
+def _write_files(names: list[str], contents: list[np.ndarray]) -> None:
+    """Put files into the working folder, before the student's code runs."""
+    for name, content in zip(names, contents, strict=True):
+        file = Path(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.tobytes())
 
 
 def _missing(message: str) -> Call:

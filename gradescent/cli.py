@@ -203,12 +203,21 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from gradescent.grading.engine import Options, opened_job
-    from gradescent.grading.inside.wire import clean
-    from gradescent.report.table import class_table, diff_table
+    from gradescent.grading.imports import first_set, warm_sets
+    from gradescent.grading.sandbox import head_start
 
     course = _any_course()
     assignment = course.assignment(options.assignment, dict(options.limit))
+    if (course.root / FILE).is_file() and not assignment.gpu:
+        head_start(first_set(warm_sets({file.stem: file.read_text() for file in course.texts(assignment.name)})))
+
+    from gradescent.grading.engine import (
+        Options,
+        opened_job,
+    )  # a second of imports, while the warm process does its own
+    from gradescent.grading.inside.wire import clean
+    from gradescent.report.table import class_table, diff_table
+
     console = _console()
     results: list[StudentResult] = []
     changes: list[Graded] = []

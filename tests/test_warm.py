@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
 from gradescent.course import Limits
-from gradescent.grading.engine import imports_of, warm_sets
+from gradescent.grading import sandbox as sandboxes
+from gradescent.grading.imports import imports_of, warm_sets
 from gradescent.grading.remote import Allowed, Link, RemoteStudent
 from gradescent.grading.sandbox import Backend, Sandbox
 
@@ -31,10 +31,8 @@ def value(sandbox: Sandbox, imports: frozenset[str], code: str) -> Any:
 
 
 def test_the_imports_of_a_notebook_decide_what_is_warm() -> None:
-    light = new_notebook(cells=[new_code_cell("import numpy as np\nfrom gradescent import check\nimport antigravity")])
-    heavy = new_notebook(
-        cells=[new_code_cell("%matplotlib inline"), new_code_cell("def f():\n    from keras import layers")]
-    )
+    light = "import numpy as np, antigravity\nfrom gradescent import check\n# import keras"
+    heavy = "%matplotlib inline\ndef f():\n    from keras import layers"
     assert imports_of(light) == {"numpy"}
     assert imports_of(heavy) == {"keras"}
     assert warm_sets({"a": light, "b": light}) == {"a": {"numpy"}, "b": {"numpy"}}
@@ -106,23 +104,21 @@ found = [warm, float(model.fit(np.ones((8, 2)), np.ones((8, 1)), verbose=0).hist
         assert value(sandbox, KERAS, code) == [True, True]
 
 
-class WithThreads(Sandbox):
-    """A sandbox in which importing `starts_a_thread` does what its name says."""
-
-    folder: Path
-
-    def _environment(self, home: str, data: str) -> dict[str, str]:
-        environment = super()._environment(home, data)
-        return {**environment, "PYTHONPATH": f"{environment['PYTHONPATH']}:{self.folder}"}
-
-
-def test_where_a_fork_is_not_safe_a_fresh_process_serves(sandbox_of: SandboxOf, tmp_path: Path) -> None:
+def test_where_a_fork_is_not_safe_a_fresh_process_serves(
+    sandbox_of: SandboxOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sandbox_of(Backend.NAMESPACES)  # else skipped
-    WithThreads.folder = tmp_path
+
+    def environment(*args: Any) -> dict[str, str]:
+        given = original(*args)
+        return {**given, "PYTHONPATH": f"{given['PYTHONPATH']}:{tmp_path}"}
+
+    original = sandboxes.environment
+    monkeypatch.setattr(sandboxes, "environment", environment)
     text = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()"
     (tmp_path / "starts_a_thread.py").write_text(text)
     imports = frozenset({"starts_a_thread"})
-    with WithThreads(tmp_path, imports, only=Backend.NAMESPACES) as sandbox:
+    with Sandbox(tmp_path, imports, only=Backend.NAMESPACES) as sandbox:
         (process,) = sandbox._warm.values()
         assert process.imports == ()
         assert value(sandbox, imports, "import sys\nfound = 'matplotlib.pyplot' in sys.modules") is False
@@ -149,3 +145,12 @@ found = ["matplotlib.pyplot" in sys.modules, os.access("/dev/tty", os.F_OK), os.
     assert value(sandbox_of(Backend.NAMESPACES), NUMPY, code) == [True, False, ""]
     with Sandbox(tmp_path, NUMPY, only=Backend.NAMESPACES, devices=("/dev/tty",)) as sandbox:
         assert value(sandbox, NUMPY, code) == [False, True, None]
+
+
+def test_a_head_start_is_what_the_first_sandbox_takes(sandbox_of: SandboxOf, tmp_path: Path) -> None:
+    sandbox_of(Backend.NAMESPACES)  # else skipped
+    sandboxes.head_start(NUMPY)
+    ((_, early),) = sandboxes._EARLY
+    with Sandbox(tmp_path, NUMPY, only=Backend.NAMESPACES) as sandbox:
+        assert list(sandbox._warm.values()) == [early]
+    assert sandboxes._EARLY == []

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import fcntl
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from gradescent.authoring.text import Part, source_notebook
 from gradescent.course import Assignment, Course, CourseError
 from gradescent.grading import gradebook, intake, keys
 from gradescent.grading.feedback import write_feedback
+from gradescent.grading.imports import first_set, warm_sets
 from gradescent.grading.plain import enter_plain_result, grade_plain_notebook
 from gradescent.grading.plain_course import (
     Place,
@@ -35,7 +35,7 @@ from gradescent.grading.pool import Lost, Pool, tell
 from gradescent.grading.processes import MachineFault
 from gradescent.grading.record import FILE, PartResult, StudentResult, load, save, write_durably
 from gradescent.grading.repair import repair
-from gradescent.grading.sandbox import Sandbox
+from gradescent.grading.sandbox import Sandbox, graphics_processors
 from gradescent.grading.scratch import Scratch
 from gradescent.grading.supervisor import (
     Run,
@@ -52,9 +52,6 @@ Report = Callable[[str, str], None]  # student, what is going on
 DONE = "done"
 LOCK = ".gradescent.lock"
 ATTEMPTS = 3  # at one submission, where the machine fails
-# Modules that a warm process imports when a notebook does. Others a notebook imports for itself.
-FRAMEWORKS = ("keras", "tensorflow", "torch", "jax")
-WARMED = ("numpy", "scipy", "sklearn", "pandas", "matplotlib", "gradescent", *FRAMEWORKS)
 
 
 @dataclass(frozen=True)
@@ -140,12 +137,12 @@ def opened_job(course: Course, assignment: Assignment, options: Options) -> Iter
         questions = {part: Questions() for part in sources}
     else:
         sources, questions = _own_sources(course, assignment.name)
-        imports, surrounding = warm_sets(sources), {}
-    first = min(imports.values(), key=len)
+        imports, surrounding = warm_sets({part: _code(source) for part, source in sources.items()}), {}
+    devices = graphics_processors() if assignment.gpu else ()
     with (
         only_one(course),
         training_data(assignment) as (data, described),
-        Sandbox(data, first, options.trust) as sandbox,
+        Sandbox(data, first_set(imports), options.trust, devices=devices) as sandbox,
     ):
         surroundings = {**keys.environment(), **surrounding, "sandbox": sandbox.backend.value, "data": described}
         tests = {
@@ -169,7 +166,8 @@ def _plain_sources(
     if not options.diff:
         enter_plain_assignment(course, assignment)
     sources = kept_notebooks(course, assignment)
-    imports = warm_sets(written_notebooks(course, assignment, sources))
+    written = written_notebooks(course, assignment, sources)
+    imports = warm_sets({part: _code(notebook) for part, notebook in written.items()})
     return sources, imports, {"nbgrader_config": settings_key(course)}
 
 
@@ -198,30 +196,8 @@ def only_one(course: Course) -> Iterator[None]:
         yield
 
 
-def imports_of(notebook: NotebookNode) -> frozenset[str]:
-    """The modules that a notebook's code imports, of those that a warm process may import for it."""
-    names: set[str] = set()
-    for cell in notebook.cells:
-        try:
-            tree = ast.parse(cell.source if cell.cell_type == "code" else "")
-        except (SyntaxError, ValueError):  # magics, for instance
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                names.update(alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names.add(node.module)
-    # What it has of gradescent beside the student's part, a student's process never sees.
-    names = {name for name in names if not name.startswith("gradescent") or name.startswith("gradescent.student")}
-    return frozenset(name for name in names if name.split(".")[0] in WARMED)
-
-
-def warm_sets(sources: Mapping[str, NotebookNode]) -> dict[str, frozenset[str]]:
-    """What a warm process imports for each part: one process for all that are light, one more where a framework is used."""
-    wanted = {part: imports_of(source) for part, source in sources.items()}
-    everything = frozenset[str]().union(*wanted.values())
-    light = frozenset(name for name in everything if name.split(".")[0] not in FRAMEWORKS)
-    return {part: light if imports <= light else everything for part, imports in wanted.items()}
+def _code(notebook: NotebookNode) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
 
 
 def grade_class(job: Job, report: Report) -> Iterator[Graded]:
@@ -322,7 +298,8 @@ def _feedback(result: StudentResult) -> str:
         write_feedback(_JOB.course, result.assignment, result.student)
     except Exception as error:  # nbgrader wraps whatever went wrong; the grades are safe by now
         pages = _JOB.course.feedback / result.student / result.assignment
-        return f"{pages}: the feedback could not be written ({str(error)[:200] or type(error).__name__}). Remedy: free the disk, grade again"
+        return f"{pages}: the feedback could not be written ({str(error)[:200] or type(error).__name__}). "
+            "Remedy: free the disk, grade again"
     return ""
 
 

@@ -101,7 +101,8 @@ class Sandbox:
         devices: tuple[str, ...] = (),
     ):
         self._data, self._devices, self._first = data, list(devices), frozenset(imports)
-        self._folder = Scratch()
+        self._early: WarmProcess | None = None
+        self._folder, self._early = _EARLY.pop() if _EARLY else (Scratch(), None)
         Path(self._folder.name).chmod(0o711)  # a student's process of another user passes, and lists nothing
         self._root = Path(self._folder.name, "root")
         self._root.mkdir()
@@ -193,9 +194,9 @@ class Sandbox:
         return () if self._devices else (*ALWAYS, *sorted(imports))
 
     def _warm_process(self, imports: tuple[str, ...]) -> WarmProcess:
-        # Libraries write their caches where students' code never looks.
-        environment = {**self._environment(HOME, DATA), "MPLCONFIGDIR": f"{self._folder.name}/matplotlib"}
-        process = WarmProcess(imports, environment, Path(self._folder.name))
+        process, self._early = self._early, None
+        if process is None or process.imports != imports:
+            process = _started(imports, self._folder.name, bool(self._devices))
         process.wait()
         if process.threads > 1:  # a fork takes one thread along; the others, and the locks that they hold, are lost
             process.close()
@@ -229,25 +230,7 @@ class Sandbox:
         return spawn(worker, self._environment(str(home), str(self._data)), folder, str(home), b"")
 
     def _environment(self, home: str, data: str) -> dict[str, str]:
-        """A clean environment: `bwrap --clearenv` would leave the grader's readable in /proc/1/environ."""
-        variables = {
-            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-            "HOME": home,
-            "TMPDIR": "/tmp" if home == HOME else home,
-            "LANG": "C.UTF-8",
-            "PYTHONPATH": str(PACKAGE.parent),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONHASHSEED": "0",
-            "GRADESCENT_DATA": data,
-            "NBGRADER_EXECUTION": "autograde",  # as stock nbgrader says it; tests of a course may ask for it
-            "IPYTHONDIR": f"{home}/.ipython",
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            "MPLCONFIGDIR": f"{home}/.matplotlib",
-            "TF_CPP_MIN_LOG_LEVEL": "2",
-        }
-        # One thread a student: more would make the time of one depend on the others.
-        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-        return variables | ({} if self._devices else {**dict.fromkeys(names, "1"), "CUDA_VISIBLE_DEVICES": ""})
+        return environment(home, data, bool(self._devices))
 
     def describe(self) -> str:
         """One line about how students' code is contained here."""
@@ -256,7 +239,7 @@ class Sandbox:
 
     def close(self) -> None:
         """End the warm processes and remove what was written for them."""
-        for process in self._warm.values():
+        for process in [*self._warm.values(), *([self._early] if self._early else [])]:
             process.close()
         with contextlib.suppress(OSError):
             self._folder.cleanup()
@@ -266,6 +249,50 @@ class Sandbox:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+_EARLY: list[tuple[Scratch, WarmProcess]] = []
+
+
+def head_start(imports: Iterable[str]) -> None:
+    """Begin to import what the first sandbox will want, while the grader itself is still importing."""
+    if sys.platform.startswith("linux"):
+        folder = Scratch()
+        _EARLY.append((folder, _started((*ALWAYS, *sorted(imports)), folder.name, devices=False)))
+
+
+def _started(imports: tuple[str, ...], folder: str, devices: bool) -> WarmProcess:
+    # Libraries write their caches where students' code never looks.
+    variables = {**environment(HOME, DATA, devices), "MPLCONFIGDIR": f"{folder}/matplotlib"}
+    return WarmProcess(imports, variables, Path(folder))
+
+
+def environment(home: str, data: str, devices: bool) -> dict[str, str]:
+    """All of a student's environment. `bwrap --clearenv` would leave the grader's readable in /proc/1/environ.
+
+    Args:
+        home: the working folder.
+        data: folder of the data sets.
+        devices: whether graphics processors may be used.
+    """
+    variables = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": home,
+        "TMPDIR": "/tmp" if home == HOME else home,
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(PACKAGE.parent),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        "GRADESCENT_DATA": data,
+        "NBGRADER_EXECUTION": "autograde",  # as stock nbgrader says it; tests of a course may ask for it
+        "IPYTHONDIR": f"{home}/.ipython",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MPLCONFIGDIR": f"{home}/.matplotlib",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+    # One thread a student: more would make the time of one depend on the others.
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    return variables | ({} if devices else {**dict.fromkeys(names, "1"), "CUDA_VISIBLE_DEVICES": ""})
 
 
 @functools.cache

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
+import multiprocessing.process
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
-from conftest import ASSIGNMENT, NETWORK, network_notebook
+from conftest import ASSIGNMENT, NETWORK, network_notebook, source_of
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
 
+from grader_tests.variants import fill
+from gradescent.cli import main
 from gradescent.course import Course
 from gradescent.grading import gradebook
 from gradescent.grading.record import FILE
@@ -26,6 +30,7 @@ FULL = 35.0
 MANUAL, COMMENT = 17.5, "Nicely vectorised."
 PATIENCE = 60.0  # seconds that a test waits for something to happen before it fails
 PROC = Path("/proc")
+FORK = multiprocessing.get_context("fork")
 
 
 class Never(AssertionError):
@@ -66,27 +71,31 @@ class Class:
         course: in a folder of its own.
         temporary: the folder of temporary files of every command that is started here, by which its processes are known.
         students: who handed in.
+        part: the notebook that they hand in.
+        sessions: of the processes that were started here.
     """
 
     course: Course
     temporary: Path
     students: list[str] = field(default_factory=list)
+    part: str = NETWORK
+    sessions: set[int] = field(default_factory=set)
 
     def hand_in(self, *students: str, notebook: NotebookNode | None = None) -> None:
         for student in students:
             file = self.submission(student)
             file.parent.mkdir(parents=True, exist_ok=True)
-            nbformat.write(notebook or network_notebook(self.course), file)
+            nbformat.write(notebook or fill(source_of(self.course, self.part)), file)
         self.students += [student for student in students if student not in self.students]
 
     def submission(self, student: str) -> Path:
-        return self.course.submitted / student / ASSIGNMENT / f"{NETWORK}.ipynb"
+        return self.course.submitted / student / ASSIGNMENT / f"{self.part}.ipynb"
 
     def record(self, student: str) -> Path:
         return self.course.autograded / student / ASSIGNMENT / FILE
 
     def page(self, student: str) -> Path:
-        return self.course.feedback / student / ASSIGNMENT / f"{NETWORK}.html"
+        return self.course.feedback / student / ASSIGNMENT / f"{self.part}.html"
 
     def records(self) -> dict[str, bytes]:
         """The records that stand, by student."""
@@ -100,33 +109,40 @@ class Class:
         record = json.loads(self.record(student).read_text())
         return sum(question["score"] for part in record["parts"] for question in part["questions"].values())
 
-    def command(self, *options: str) -> list[str]:
-        return [sys.executable, "-m", "gradescent", "grade", ASSIGNMENT, *options]
-
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, "TMPDIR": str(self.temporary)}
-
     @contextlib.contextmanager
-    def grading(self, *options: str) -> Iterator[Running]:
-        """Start the command; it does not outlive the test."""
-        process = subprocess.Popen(
-            self.command(*options),
+    def grading(self, *options: str, before: str = "") -> Iterator[Running]:
+        """Start the command as a process of its own, forked, because importing it takes longer than most faults.
+
+        Args:
+            options: of the command.
+            before: code that the process runs first.
+        """
+        printed = self.course.root.with_name("printed.txt")
+        process = FORK.Process(target=_program, args=(self, printed, before, options))
+        process.start()
+        assert process.pid
+        self.sessions.add(process.pid)
+        try:
+            yield Running(process, printed)
+        finally:
+            process.kill()
+            process.join()
+
+    def grade(self, *options: str, before: str = "") -> Ended:
+        with self.grading(*options, before=before) as running:
+            return running.ended()
+
+    def grade_within(self, command: Sequence[str], *options: str) -> Ended:
+        """Start the command with another one before it."""
+        done = subprocess.run(
+            [*command, sys.executable, "-m", "gradescent", "grade", ASSIGNMENT, *options],
             cwd=self.course.root,
-            env=self.environment(),
+            env={**os.environ, "TMPDIR": str(self.temporary)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
         )
-        try:
-            yield Running(process)
-        finally:
-            process.kill()
-            process.communicate()
-
-    def grade(self, *options: str) -> Ended:
-        with self.grading(*options) as running:
-            return running.ended()
+        return Ended(done.returncode, done.stdout)
 
     def look(self) -> None:
         """Have a person grade the first student, whom the tests have graded before."""
@@ -155,17 +171,18 @@ class Class:
                 if any(grade.auto_score is not None for notebook in found.notebooks for grade in notebook.grades)
             }
 
-    def assert_complete(self, before: dict[str, bytes]) -> None:
+    def assert_complete(self, before: Mapping[str, bytes], pages: bool = True) -> None:
         """Everybody has the one right result everywhere, and what stood before was not made a second time.
 
         Args:
             before: records that stood after the fault.
+            pages: whether feedback was written, too.
         """
         assert {student: self.reached(student) for student in self.students} == dict.fromkeys(self.students, FULL)
         assert self.entered() == dict.fromkeys(self.students, FULL)
         assert {student: self.record(student).read_bytes() for student in before} == before
-        pages = [self.page(student) for student in self.students]
-        assert [page for page in pages if not page.read_text().rstrip().endswith("</html>")] == []
+        for student in self.students if pages else []:
+            assert self.page(student).read_text().rstrip().endswith("</html>")
         self.assert_clean()
 
     def assert_clean(self) -> None:
@@ -176,39 +193,63 @@ class Class:
         assert [file for folder in folders for file in folder.rglob("*.tmp")] == []
 
     def processes(self) -> dict[int, str]:
-        """Command lines of all processes that were started with this class's folder of temporary files, and live."""
+        """Command lines of all processes of the command that live: those of its session, and those that know its folder."""
         found = {}
         mine = os.fsencode(self.temporary)
         for folder in PROC.glob("[0-9]*"):
             with contextlib.suppress(OSError):  # it ends meanwhile, or is another user's
-                if mine in (folder / "environ").read_bytes() and folder.name != str(os.getpid()):
+                session = int((folder / "stat").read_text().rpartition(")")[2].split()[3])
+                if session in self.sessions or mine in (folder / "environ").read_bytes():
                     found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         return found
+
+
+def _program(room: Class, printed: Path, before: str, options: Sequence[str]) -> None:
+    """In a new process: become the command."""
+    os.setsid()
+    os.chdir(room.course.root)
+    os.environ["TMPDIR"], tempfile.tempdir = str(room.temporary), None
+    with printed.open("w", buffering=1) as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+        sys.stdout = sys.stderr = stream
+        exec(before, {})
+        sys.exit(main(["grade", ASSIGNMENT, *options]))
 
 
 @dataclass
 class Running:
     """The command, and the processes below it."""
 
-    process: subprocess.Popen[str]
+    process: multiprocessing.process.BaseProcess
+    printed: Path
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid
+        return self.process.pid
 
     def ended(self) -> Ended:
-        printed, _ = self.process.communicate(timeout=10 * PATIENCE)
-        return Ended(self.process.returncode, printed)
+        self.process.join(10 * PATIENCE)
+        if self.process.exitcode is None:
+            raise Never("the command does not end")
+        return Ended(self.process.exitcode, self.printed.read_text())
 
     def stop(self, number: int) -> Ended:
-        """Send a signal as a terminal does: to everybody in the foreground."""
-        os.killpg(self.process.pid, number) if number == signal.SIGINT else self.process.send_signal(number)
+        """Send a signal; Ctrl-C as a terminal does, to everybody in the foreground."""
+        os.killpg(self.pid, number) if number == signal.SIGINT else os.kill(self.pid, number)
         return self.ended()
 
     def supervisors(self) -> list[int]:
-        return [pid for pid in children(self.process.pid) if b"inside.warm" not in _command_line(pid)]
+        return [pid for pid in children(self.pid) if b"inside.warm" not in _command_line(pid)]
 
     def warm(self) -> list[int]:
-        return [pid for pid in children(self.process.pid) if b"inside.warm" in _command_line(pid)]
+        return [pid for pid in children(self.pid) if b"inside.warm" in _command_line(pid)]
 
     def guards(self) -> list[int]:
-        """The guards of students' processes that run now. A supervisor may have started a warm process of its own."""
+        """The guards of students' processes that are graded now. A supervisor may have started a warm process of its own."""
+        if not self.supervisors():  # the sandbox tries itself
+            return []
         below = [pid for supervisor in self.supervisors() for pid in children(supervisor)]
         return [guard for pid in [*self.warm(), *below] for guard in children(pid)]
 
@@ -237,7 +278,8 @@ def _command_line(pid: int) -> bytes:
 
 
 def slow_notebook(course: Course, seconds: float = 0.5) -> NotebookNode:
-    """A right notebook with a cell that takes its time, and none of the processor's."""
+    """A right notebook with a cell, one that all others need, that takes its time, and none of the processor's."""
     notebook = network_notebook(course)
-    notebook.cells.append(new_code_cell(f"import time\ntime.sleep({seconds})"))
+    cell = next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution"))
+    cell.source += f"\n\nimport time\ntime.sleep({seconds})"
     return notebook

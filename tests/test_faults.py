@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import NETWORK, make_course
-from faults_class import Class, slow_notebook, wait_for
+from conftest import ASSIGNMENT, NETWORK, make_course, network_notebook, source_of
+from faults_class import FULL, Class, Running, slow_notebook, wait_for
+from nbformat import NotebookNode
 
-from gradescent.cli import DONE, STOPPED
-from gradescent.course import load_course
-from gradescent.grading import pool
+from grader_tests.variants import Variant, fill
+from gradescent.cli import DONE, NEEDS_A_PERSON, STOPPED, USAGE
+from gradescent.course import Course, load_course
+from gradescent.grading import gradebook, pool
 
-LATE = ("ben", "cleo", "dan", "eli")
+BY_HAND, ANSWER = "part1_by_hand", "wrong_answer"
+LATE = ("ben", "cleo", "dan")
 
 
 @pytest.fixture(scope="session")
@@ -110,3 +117,322 @@ def test_a_submission_that_kills_its_process_costs_no_neighbour_the_result(tmp_p
     done = _worked(works, tmp_path / "mark")
     assert "killed 3 times" in str(done.pop("b"))
     assert set(done.values()) == {"works"}
+
+
+def _supervisor(running: Running) -> list[int]:
+    return running.supervisors() if running.students() else []
+
+
+KILLED = [_supervisor, Running.warm, Running.guards, Running.students]
+
+
+@pytest.mark.parametrize("which", KILLED, ids=lambda which: which.__name__)
+def test_a_killed_process_costs_nobody_anything(room: Class, which: Callable[[Running], list[int]]) -> None:
+    before = room.records()
+    room.hand_in("ben", "cleo", notebook=slow_notebook(room.course))
+    with room.grading("--workers", "2") as running:
+        wait_for(lambda: len(running.students()) == 2, "two students' processes")
+        os.kill(which(running)[0], signal.SIGKILL)
+        ended = running.ended()
+    assert ended.code == DONE, ended.printed
+    ended.says()
+    room.assert_complete(before)
+
+
+# ── the gradebook ────────────────────────────────────────────────────────────────────────────────────────────────
+
+HOLD = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("begin immediate")
+print("held", flush=True)
+time.sleep(1000)
+"""
+
+
+@contextlib.contextmanager
+def held(file: Path) -> Iterator[subprocess.Popen]:
+    """Have another program write to the gradebook until it is killed."""
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(file)], stdout=subprocess.PIPE) as other:
+        try:
+            assert other.stdout
+            assert other.stdout.readline() == b"held\n"
+            yield other
+        finally:
+            other.kill()
+
+
+def test_a_kill_between_record_and_gradebook_loses_nothing(tmp_path: Path, empty_gradebook: Path) -> None:
+    """Not even that a person has to look again at an answer, which was changed after it was graded."""
+    (tmp_path / "tmp").mkdir()
+    room = Class(make_course(tmp_path / "course", [BY_HAND]), tmp_path / "tmp", part=BY_HAND)
+    shutil.copy(empty_gradebook, room.course.gradebook)
+    room.hand_in("ada", notebook=_with_answer(room.course, "The second is wrong."))
+    assert room.grade("--no-feedback").code == DONE
+    _give_two_points(room)
+    first = room.record("ada").read_bytes()
+    room.hand_in("ada", notebook=_with_answer(room.course, "The third is wrong."))
+    room.hand_in("ben")
+    with held(room.course.gradebook), room.grading("--no-feedback") as running:
+        wait_for(lambda: room.record("ben").exists() and room.record("ada").read_bytes() != first, "both records")
+        running.stop(signal.SIGKILL)
+    results = _parts(room)
+    for waits_for_a_person in (True, False):
+        assert room.grade("--no-feedback").code == DONE
+        assert _parts(room) == results
+        assert _two_points(room) == (2.0, waits_for_a_person)
+        _give_two_points(room)
+    assert set(room.entered()) == {"ada", "ben"}
+    room.assert_clean()
+
+
+def _parts(room: Class) -> dict[str, list]:
+    return {student: json.loads(record)["parts"] for student, record in room.records().items()}
+
+
+def _with_answer(course: Course, text: str) -> NotebookNode:
+    notebook = fill(source_of(course, BY_HAND))
+    next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == ANSWER).source = text
+    return notebook
+
+
+def _give_two_points(room: Class) -> None:
+    with gradebook.opened(room.course) as book:
+        grade = book.find_grade(ANSWER, BY_HAND, ASSIGNMENT, "ada")
+        grade.manual_score, grade.needs_manual_grade = 2.0, False
+        book.db.commit()
+
+
+def _two_points(room: Class) -> tuple[float, bool]:
+    with gradebook.opened(room.course) as book:
+        grade = book.find_grade(ANSWER, BY_HAND, ASSIGNMENT, "ada")
+        return grade.manual_score, grade.needs_manual_grade
+
+
+def test_a_gradebook_that_another_program_writes_to_is_waited_for(room: Class) -> None:
+    before = room.records()
+    room.hand_in("ben", "cleo")
+    with held(room.course.gradebook) as other, room.grading("--no-feedback") as running:
+        wait_for(lambda: len(room.graded()) == 3, "all records")
+        time.sleep(6)  # stock nbgrader gives up after 5
+        assert set(room.entered()) == {"ada"}
+        other.kill()
+        assert running.ended().code == DONE
+    room.assert_complete(before, pages=False)
+    room.assert_looked()
+
+
+def test_a_gradebook_that_stays_locked_is_told_and_filled_later(room: Class) -> None:
+    room.hand_in(*LATE)
+    with held(room.course.gradebook):
+        ended = room.grade(
+            "--no-feedback", before="from gradescent.grading import gradebook; gradebook.LOCK_SECONDS = 1"
+        )
+    assert ended.code == NEEDS_A_PERSON
+    ended.says(f"{room.course.gradebook}: cannot be used", "database is locked", "grade again")
+    assert set(room.entered()) == {"ada"}
+    before = room.records()
+    assert set(before) == set(room.students)
+    assert room.grade().code == DONE
+    room.assert_complete(before)
+    room.assert_looked()
+
+
+def _read_only(room: Class) -> list[str]:
+    if os.getuid() != 0:
+        room.course.gradebook.chmod(0o444)
+        return []
+    return in_own_mounts('mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"', room.course.gradebook)
+
+
+def test_a_read_only_gradebook_is_told_and_filled_later(room: Class) -> None:
+    room.hand_in("ben")
+    ended = room.grade_within(_read_only(room), "--no-feedback")
+    assert ended.code == NEEDS_A_PERSON
+    ended.says(f"{room.course.gradebook}: cannot be used", "readonly database", "grade again")
+    before = room.records()
+    room.course.gradebook.chmod(0o644)
+    assert room.grade("--no-feedback").code == DONE
+    room.assert_complete(before, pages=False)
+    room.assert_looked()
+
+
+def _deleted(file: Path) -> None:
+    file.unlink()
+
+
+def _replaced_by_garbage(file: Path) -> None:
+    garbage = file.with_suffix(".new")
+    garbage.write_bytes(b"this is no database, and never was" * 100)
+    garbage.replace(file)
+
+
+@pytest.mark.parametrize("lose", [_deleted, _replaced_by_garbage], ids=lambda lose: lose.__name__)
+def test_a_gradebook_that_is_lost_while_the_grader_runs_is_filled_from_the_records(
+    room: Class, lose: Callable[[Path], None]
+) -> None:
+    backup = room.course.gradebook.read_bytes()
+    room.hand_in("ben", "cleo", notebook=slow_notebook(room.course))
+    with room.grading("--no-feedback") as running:
+        wait_for(running.students, "a student's process")
+        lose(room.course.gradebook)
+        ended = running.ended()
+    assert ended.code == NEEDS_A_PERSON
+    ended.says(f"{room.course.gradebook}: cannot be used", "grade again")
+    before = room.records()
+    assert set(before) == set(room.students)
+    room.course.gradebook.write_bytes(backup)
+    assert room.grade("--no-feedback").code == DONE
+    room.assert_complete(before, pages=False)
+    room.assert_looked()
+
+
+# ── the disk is full ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def in_own_mounts(script: str, place: Path) -> list[str]:
+    """A command that runs the command after it as `"$@"` of a script, with `"$0"` a place, where mounts are its own."""
+    if os.getuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("only root mounts something of its own here")
+    if subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount anything")
+    return ["unshare", "-m", "sh", "-c", script, str(place)]
+
+
+# A small disk at a folder, full but for some KiB; the command; room on it; the command again; a copy of what is on it.
+SMALL_DISK = """
+kept="$0.kept"
+mount -t tmpfs -o size=2m none "$0" && cp -a "$kept/." "$0"
+dd if=/dev/zero of="$0/ballast" bs=4k 2> /dev/null
+truncate -s -{free}k "$0/ballast"
+"$@"
+echo "exit code $?"
+rm "$0/ballast"
+"$@"
+code=$?
+cp -a "$0/." "$kept"
+exit $code
+"""
+
+FULL_DISKS = {
+    "autograded": (0, NEEDS_A_PERSON, ["autograded/ben", "No space left on device"]),
+    "feedback": (0, NEEDS_A_PERSON, ["feedback/ben", "the feedback could not be written"]),
+    "gradebook.db": (0, NEEDS_A_PERSON, ["gradebook.db: cannot be used", "disk"]),
+    "results.json": (0, NEEDS_A_PERSON, ["results.json: cannot be written", "No space left on device"]),
+    "tmp": (8, USAGE, ["tmp", "No space left on device"]),
+}
+
+
+@pytest.mark.parametrize("name", FULL_DISKS)
+def test_a_full_disk_is_told_and_the_next_run_completes(room: Class, tmp_path: Path, name: str) -> None:
+    free, code, words = FULL_DISKS[name]
+    small, kept = tmp_path / "small", tmp_path / "small.kept"
+    small.mkdir()
+    kept.mkdir()
+    place = tmp_path / "tmp" if name == "tmp" else room.course.root / name
+    if place.exists():
+        place.rename(kept / name)
+    if name != "results.json":  # whoever writes it would replace a link
+        place.symlink_to(small / name)
+    before = room.records()
+    room.hand_in("ben")
+    json_file = (small if name == "results.json" else room.course.root) / "results.json"
+    ended = room.grade_within(in_own_mounts(SMALL_DISK.format(free=free), small), "--json", str(json_file))
+    assert ended.code == DONE, ended.printed
+    ended.says(f"exit code {code}", "Remedy", *words)
+    shutil.copytree(kept, small, dirs_exist_ok=True)
+    room.assert_complete(before)
+    room.assert_looked()
+    assert {row["student"] for row in json.loads(json_file.read_text())} == set(room.students)
+
+
+# ── files change underneath ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_submission_that_goes_away_is_graded_as_it_was_read_or_left_for_the_next_run(room: Class) -> None:
+    before = room.records()
+    room.hand_in("ben", "cleo", notebook=slow_notebook(room.course))
+    with room.grading("--no-feedback", "--workers", "1") as running:
+        wait_for(running.students, "ben's process")
+        for student in ("ben", "cleo"):
+            shutil.rmtree(room.submission(student).parent)
+        ended = running.ended()
+    assert ended.code == NEEDS_A_PERSON
+    ended.says("! cleo:", str(room.submission("cleo").parent), "No such file or directory", "grade again")
+    assert room.graded() == ["ada", "ben"]
+    assert room.reached("ben") == FULL
+    as_it_was_read = room.record("ben").read_bytes()
+    room.hand_in("ben", "cleo")
+    assert room.grade("--no-feedback").code == DONE
+    assert room.record("ben").read_bytes() != as_it_was_read
+    room.assert_complete(before, pages=False)
+
+
+def test_a_submission_that_changes_while_it_is_graded_is_graded_again(room: Class) -> None:
+    room.hand_in("ben", notebook=slow_notebook(room.course))
+    with room.grading("--no-feedback") as running:
+        wait_for(running.students, "ben's process")
+        room.hand_in("ben", notebook=network_notebook(room.course, Variant("v", leave=("evaluate",))))
+        assert running.ended().code == DONE
+    assert room.reached("ben") == FULL
+    assert room.grade("--no-feedback").code == DONE
+    assert room.reached("ben") == room.entered()["ben"] == FULL - 5
+
+
+def test_two_graders_in_one_course_do_not_meet(room: Class) -> None:
+    before = room.records()
+    room.hand_in("ben")
+    with held(room.course.gradebook) as other, room.grading("--no-feedback") as running:
+        wait_for(lambda: room.record("ben").exists(), "ben's record")
+        second = room.grade("--no-feedback")
+        other.kill()
+        assert running.ended().code == DONE
+    assert second.code == USAGE
+    second.says("`gradescent grade` is at work in this course", "wait for it")
+    room.assert_complete(before, pages=False)
+
+
+def test_damaged_records_and_folders_that_cannot_be_written_are_made_again(room: Class) -> None:
+    room.hand_in("ben", "cleo")
+    whole = room.record("ada").read_bytes()
+    room.record("ada").write_bytes(whole[: len(whole) // 2])
+    (room.course.autograded / "ben").write_text("a file in the way")
+    ended = room.grade("--no-feedback")
+    assert ended.code == NEEDS_A_PERSON
+    ended.says("! ben:", str(room.course.autograded / "ben"), "Remedy")
+    (room.course.autograded / "ben").unlink()
+    before = room.records()
+    assert set(before) == {"ada", "cleo"}
+    assert room.grade("--no-feedback").code == DONE
+    room.assert_complete(before, pages=False)
+    room.assert_looked()
+
+
+# ── a busy machine, and one whose clock jumps ────────────────────────────────────────────────────────────────────
+
+JUMPING = """
+import itertools, time
+jumps = itertools.cycle([0, 86400, -86400, 3e8])
+now = time.time
+time.time = lambda: now() + next(jumps)
+"""
+
+
+def test_a_clock_that_jumps_changes_nothing(room: Class) -> None:
+    before = room.records()
+    room.hand_in("ben")
+    assert room.grade(before=JUMPING).code == DONE
+    room.assert_complete(before)
+
+
+def test_a_busy_machine_costs_nobody_a_point(room: Class) -> None:
+    before = room.records()
+    room.hand_in(*LATE)
+    burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(8)]
+    try:
+        assert room.grade("--no-feedback").code == DONE
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+    room.assert_complete(before, pages=False)

@@ -298,8 +298,8 @@ def _feedback(result: StudentResult) -> str:
         write_feedback(_JOB.course, result.assignment, result.student)
     except Exception as error:  # nbgrader wraps whatever went wrong; the grades are safe by now
         pages = _JOB.course.feedback / result.student / result.assignment
-        return f"{pages}: the feedback could not be written ({str(error)[:200] or type(error).__name__}). "
-            "Remedy: free the disk, grade again"
+        reason = str(error)[:200] or type(error).__name__
+        return f"{pages}: the feedback could not be written ({reason}). Remedy: free the disk, grade again"
     return ""
 
 

@@ -25,11 +25,12 @@ HARMLESS = (
 )
 
 
-@pytest.mark.parametrize("backend", [Backend.NAMESPACES, Backend.BUBBLEWRAP], ids=str)
+@pytest.mark.parametrize("backend", [Backend.NAMESPACES, Backend.BUBBLEWRAP, Backend.LANDLOCK], ids=str)
 def test_the_promises_hold(sandbox_of: Callable[[Backend], Sandbox], backend: Backend) -> None:
     findings = {finding.promise: finding.got for finding in doctor._findings(sandbox_of(backend), lambda what: None)}
     assert len(findings) >= 25
-    assert not any(findings.values()), findings
+    weaker = {"the disk is limited"} if backend is Backend.LANDLOCK else set()  # of a folder no size can be bounded there
+    assert {promise for promise, got in findings.items() if got} == weaker, findings
 
 
 def test_an_attack_without_walls_is_found_to_succeed(sandbox_of: Callable[[Backend], Sandbox]) -> None:

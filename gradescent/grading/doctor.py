@@ -197,7 +197,9 @@ def attacks(baits: Baits) -> list[Attack]:
     """What is tried, each in a process of its own."""
     environ = f"""
 def attack():
-    environs = ["/proc/" + p + "/environ" for p in os.listdir("/proc") if p.isdigit()]
+    found = []
+    tried(lambda: found.extend(os.listdir("/proc")), "")
+    environs = ["/proc/" + p + "/environ" for p in found if p.isdigit()]
     seen = [file for file in environs if tried(lambda: {baits.variable!r} in open(file).read(), "x")]
     return f"could read {{seen}}" if seen or {baits.variable!r}.split("=")[0] in os.environ else ""
 """
@@ -250,7 +252,7 @@ def attack():
     node = (
         "def attack(): return tried(lambda: os.mknod('node', 0o60666, os.makedev(8, 0)) is None, 'could make a device')"
     )
-    root = "def attack(): return tried(lambda: os.setuid(0) is None, 'became root')"
+    root = "def attack(): return tried(lambda: [os.setuid(0), os.setuid(12345)], 'has the privileges of root')"
     loopback, outside = ("127.0.0.1", baits.port), ("192.0.2.1", 80)
     return [
         Attack("the grader's files cannot be read", READ.format(path=str(baits.file))),
@@ -285,7 +287,7 @@ def attack():
         Attack("no io_uring", _syscall((425, 425), "8, ctypes.create_string_buffer(120)", "could use io_uring")),
         Attack("no nameless files in memory", _syscall((319, 279), "b'x', 0", "could use memfd_create")),
         Attack("no devices", node),
-        Attack("nobody becomes root", root),
+        Attack("nobody has the privileges of root", root),
         Attack("processes are limited", forks, over=True),
         Attack("memory is limited", memory, over=True),
         Attack("shared memory is limited", shared, over=True),

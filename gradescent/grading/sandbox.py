@@ -101,7 +101,7 @@ class Sandbox:
         devices: tuple[str, ...] = (),
     ):
         self._data, self._devices, self._first = data, list(devices), frozenset(imports)
-        self._early: WarmProcess | None = None
+        self._early: WarmProcess | None
         self._folder, self._early = _EARLY.pop() if _EARLY else (Scratch(), None)
         Path(self._folder.name).chmod(0o711)  # a student's process of another user passes, and lists nothing
         self._root = Path(self._folder.name, "root")
@@ -194,8 +194,9 @@ class Sandbox:
         return () if self._devices else (*ALWAYS, *sorted(imports))
 
     def _warm_process(self, imports: tuple[str, ...]) -> WarmProcess:
-        process, self._early = self._early, None
-        if process is None or process.imports != imports:
+        if self._early and self._early.imports == imports:
+            process, self._early = self._early, None
+        else:
             process = _started(imports, self._folder.name, bool(self._devices))
         process.wait()
         if process.threads > 1:  # a fork takes one thread along; the others, and the locks that they hold, are lost

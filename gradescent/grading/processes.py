@@ -27,6 +27,10 @@ class MachineFault(Exception):
     """The machine failed, not the submission: nothing of this costs points, and it is tried again."""
 
 
+class Killed(MachineFault):
+    """Somebody killed the student's process: a machine that is short of memory, a person, or the student's own code."""
+
+
 class Child(Protocol):
     """A running student's process.
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from gradescent.course import Limits
 from gradescent.grading.inside import wire
-from gradescent.grading.processes import Child, MachineFault
+from gradescent.grading.processes import Child, Killed, MachineFault
 from gradescent.grading.watch import usage
 from gradescent.student.failures import raise_failure
 from gradescent.student.invoke import Failure
@@ -57,14 +57,15 @@ class Link:
         child: the process, just started.
         limits: of the submission.
         ends: monotonic time after which nothing is asked any more, in seconds.
+        patient: raise Killed where the process was killed, for another attempt, and not Died.
 
     Raises:
         MachineFault: the process does not come up.
     """
 
-    def __init__(self, child: Child, limits: Limits, ends: float = math.inf):
+    def __init__(self, child: Child, limits: Limits, ends: float = math.inf, patient: bool = False):
         self.child = child
-        self._limits, self._ends = limits, ends
+        self._limits, self._ends, self._patient = limits, ends, patient
         self._allowed = Allowed(START_SECONDS, limits.memory_mb, limits.processes)
         self._deadline = time.monotonic() + START_SECONDS
         self._watched, self._spent = math.inf, 0.0  # not before the process is ready
@@ -162,6 +163,8 @@ class Link:
         code = self.child.exit_code(EXIT_SECONDS)
         if code is None:
             return "the process closed its connection to the grader"
+        if code == 128 + signal.SIGKILL and self._patient:
+            raise Killed("the student's process was killed")
         if code == 128 + signal.SIGKILL:
             return "the process was killed, probably because it used too much memory"
         return f"the process ended by itself (exit code {code}). Likely: os._exit, quit of the interpreter, or a crash in C code"

@@ -21,7 +21,7 @@ from nbformat.v4 import new_output
 
 from gradescent.course import Limits
 from gradescent.grading.outputs import error_output, trusted_outputs, write_outputs
-from gradescent.grading.processes import MachineFault
+from gradescent.grading.processes import Killed, MachineFault
 from gradescent.grading.remote import Allowed, Link, RemoteStudent, read_failure
 from gradescent.grading.sandbox import Sandbox
 from gradescent.student.invoke import Failure
@@ -37,6 +37,7 @@ from gradescent.student.judging import (
     judge,
 )
 
+FORGIVEN = 2  # times that a process may be killed: who is killed every time brings it about itself
 MAX_STARTS = 8  # processes that one notebook may use up: one for each cell or question that ends it
 
 Skipped = dict[int, Stop]
@@ -56,6 +57,7 @@ class Run:
         skipped: cells that ended the process, by index, with what happened.
         failed: cells that stopped with an error, by their grade_id or id.
         starts: processes used so far.
+        kills: of them, those that were killed and are forgiven.
         cell_seconds: wall clock of the cells in the process that is asked.
         ends: monotonic time at which the submission's time is over, in seconds.
     """
@@ -69,6 +71,7 @@ class Run:
     skipped: Skipped = field(default_factory=dict)
     failed: dict[str, Failure] = field(default_factory=dict)
     starts: int = 0
+    kills: int = 0
     cell_seconds: float = 0.0
     ends: float = math.inf
     _link: Link | None = None
@@ -103,9 +106,13 @@ class Run:
                 raise next(iter(self.skipped.values()), Died("the process that ran the notebook ended again and again"))
             self.starts += 1
             limits = self._widest_limits()
-            self._link = Link(self.sandbox.start(self.imports, limits), limits, self.ends)
-            self._put_files(self._link, limits)
-            self._run_cells(self._link)
+            child = self.sandbox.start(self.imports, limits)
+            self._link = Link(child, limits, self.ends, patient=self.kills < FORGIVEN)
+            try:
+                self._put_files(self._link, limits)
+                self._run_cells(self._link)
+            except Killed:
+                self.kills += 1
         return self._link
 
     def _put_files(self, link: Link, limits: Limits) -> None:
@@ -202,6 +209,9 @@ def _judge(run: Run, cell: NotebookNode, question: Question, seed: int) -> Resul
     try:
         student = run.student(cell)
         result = judge(question, student, points, seed)
+    except Killed:
+        run.kills += 1
+        return _judge(run, cell, question, seed)
     except Stop as stop:
         return Result(question.name, 0.0, points, stop.outcome, str(stop))
     except (MachineFault, OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import multiprocessing
 import multiprocessing.process
 import os
@@ -30,6 +31,7 @@ FULL = 35.0
 MANUAL, COMMENT = 17.5, "Nicely vectorised."
 PATIENCE = 60.0  # seconds that a test waits for something to happen before it fails
 PROC = Path("/proc")
+SLOW = b"slow"
 FORK = multiprocessing.get_context("fork")
 
 
@@ -209,6 +211,7 @@ def _program(room: Class, printed: Path, before: str, options: Sequence[str]) ->
     os.setsid()
     os.chdir(room.course.root)
     os.environ["TMPDIR"], tempfile.tempdir = str(room.temporary), None
+    logging.getLogger().handlers.clear()  # pytest's: what is logged would not be seen
     with printed.open("w", buffering=1) as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
@@ -241,10 +244,10 @@ class Running:
         return self.ended()
 
     def supervisors(self) -> list[int]:
-        return [pid for pid in children(self.pid) if b"inside.warm" not in _command_line(pid)]
+        return [pid for pid in children(self.pid) if b"inside.warm" not in _read(pid, "cmdline")]
 
     def warm(self) -> list[int]:
-        return [pid for pid in children(self.pid) if b"inside.warm" in _command_line(pid)]
+        return [pid for pid in children(self.pid) if b"inside.warm" in _read(pid, "cmdline")]
 
     def guards(self) -> list[int]:
         """The guards of students' processes that are graded now. A supervisor may have started a warm process of its own."""
@@ -254,9 +257,9 @@ class Running:
         return [guard for pid in [*self.warm(), *below] for guard in children(pid)]
 
     def students(self) -> list[int]:
-        """The students' own processes: behind each guard the last that was started."""
-        lines = [descendants(guard) for guard in self.guards()]
-        return [line[-1] for line in lines if line]
+        """The students' own processes that are at their slow cell."""
+        below = [pid for guard in self.guards() for pid in descendants(guard)]
+        return [pid for pid in below if _read(pid, "comm").strip() == SLOW]
 
 
 def children(pid: int) -> list[int]:
@@ -271,15 +274,15 @@ def descendants(pid: int) -> list[int]:
     return [one for child in children(pid) for one in [child, *descendants(child)]]
 
 
-def _command_line(pid: int) -> bytes:
-    with contextlib.suppress(OSError):
-        return (PROC / str(pid) / "cmdline").read_bytes()
+def _read(pid: int, name: str) -> bytes:
+    with contextlib.suppress(OSError):  # it ends meanwhile
+        return (PROC / str(pid) / name).read_bytes()
     return b""
 
 
-def slow_notebook(course: Course, seconds: float = 0.5) -> NotebookNode:
-    """A right notebook with a cell, one that all others need, that takes its time, and none of the processor's."""
+def slow_notebook(course: Course) -> NotebookNode:
+    """A right notebook with a cell that takes its time, and says so by the name of its process. All others need it."""
     notebook = network_notebook(course)
     cell = next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution"))
-    cell.source += f"\n\nimport time\ntime.sleep({seconds})"
+    cell.source += f"\n\nimport ctypes, time\nname = ctypes.CDLL(None).prctl\nname(15, {SLOW!r})\ntime.sleep(0.5)\nname(15, b'python')"
     return notebook

@@ -139,6 +139,13 @@ def test_a_killed_process_costs_nobody_anything(room: Class, which: Callable[[Ru
     room.assert_complete(before)
 
 
+def test_who_kills_itself_loses_the_points_of_that_alone(room: Class) -> None:
+    code = "def evaluate(self, data):\n    import os\n    os.kill(os.getpid(), 9)\n\n\nNetwork.evaluate = evaluate"
+    room.hand_in("ben", notebook=network_notebook(room.course, Variant("v", cells={"evaluate": code})))
+    assert room.grade("--no-feedback").code == DONE
+    assert room.reached("ben") == FULL - 5
+
+
 # ── the gradebook ────────────────────────────────────────────────────────────────────────────────────────────────
 
 HOLD = """
@@ -223,13 +230,15 @@ def test_a_gradebook_that_another_program_writes_to_is_waited_for(room: Class) -
 
 
 def test_a_gradebook_that_stays_locked_is_told_and_filled_later(room: Class) -> None:
-    room.hand_in(*LATE)
+    room.hand_in("ben", "cleo")
     with held(room.course.gradebook):
         ended = room.grade(
             "--no-feedback", before="from gradescent.grading import gradebook; gradebook.LOCK_SECONDS = 1"
         )
     assert ended.code == NEEDS_A_PERSON
     ended.says(f"{room.course.gradebook}: cannot be used", "database is locked", "grade again")
+    told = [line for line in ended.printed.splitlines() if line.startswith("! ")]
+    assert len(told) == 2  # one student's and the class's: nobody waits a second time
     assert set(room.entered()) == {"ada"}
     before = room.records()
     assert set(before) == set(room.students)
@@ -370,13 +379,16 @@ def test_a_submission_that_goes_away_is_graded_as_it_was_read_or_left_for_the_ne
 
 def test_a_submission_that_changes_while_it_is_graded_is_graded_again(room: Class) -> None:
     room.hand_in("ben", notebook=slow_notebook(room.course))
-    with room.grading("--no-feedback") as running:
+    with room.grading() as running:
         wait_for(running.students, "ben's process")
         room.hand_in("ben", notebook=network_notebook(room.course, Variant("v", leave=("evaluate",))))
         assert running.ended().code == DONE
     assert room.reached("ben") == FULL
+    assert "evaluate: right" in room.page("ben").read_text()
     assert room.grade("--no-feedback").code == DONE
     assert room.reached("ben") == room.entered()["ben"] == FULL - 5
+    assert room.grade().code == DONE
+    assert "evaluate: right" not in room.page("ben").read_text()  # an old page is none
 
 
 def test_two_graders_in_one_course_do_not_meet(room: Class) -> None:
@@ -427,8 +439,10 @@ def test_a_clock_that_jumps_changes_nothing(room: Class) -> None:
 
 def test_a_busy_machine_costs_nobody_a_point(room: Class) -> None:
     before = room.records()
-    room.hand_in(*LATE)
-    burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(8)]
+    room.hand_in(*LATE, "eli")
+    burn = [sys.executable, "-c", "while True: pass"]
+    # Each in a session of its own: the kernel shares the processor out among sessions.
+    burners = [subprocess.Popen(burn, start_new_session=True) for _ in range(8)]
     try:
         assert room.grade("--no-feedback").code == DONE
     finally:

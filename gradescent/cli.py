@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradescent
-from gradescent.course import FILE, Course, CourseError, find_root, load_course
+from gradescent.course import FILE, Assignment, Course, CourseError, find_root, load_course
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -208,9 +208,14 @@ def _grade(options: argparse.Namespace) -> int:
 
     course = _any_course()
     assignment = course.assignment(options.assignment, dict(options.limit))
-    if (course.root / FILE).is_file() and not assignment.gpu:
-        head_start(first_set(warm_sets({file.stem: file.read_text() for file in course.texts(assignment.name)})))
+    if not (course.root / FILE).is_file() or assignment.gpu:
+        return _grade_class(options, course, assignment)
+    imports = first_set(warm_sets({file.stem: file.read_text() for file in course.texts(assignment.name)}))
+    with head_start(imports):
+        return _grade_class(options, course, assignment)
 
+
+def _grade_class(options: argparse.Namespace, course: Course, assignment: Assignment) -> int:
     from gradescent.grading.engine import (
         Options,
         opened_job,
@@ -221,7 +226,7 @@ def _grade(options: argparse.Namespace) -> int:
     console = _console()
     results: list[StudentResult] = []
     changes: list[Graded] = []
-    problem = ""
+    problems: list[str] = []
     submitted = options.submitted or course.submitted
     wanted = Options(
         submitted,
@@ -243,17 +248,15 @@ def _grade(options: argparse.Namespace) -> int:
         except CourseError as error:
             if not results:
                 raise
-            problem = str(error)
+            problems.append(str(error))
     if options.diff:
         console.print(diff_table(changes, f"{assignment.name}: what would change; nothing was written"))
     else:
         console.print(class_table(results, f"{assignment.name}: {assignment.title}"))
         _say_where(console, course)
     if options.json:
-        problem = _write_json(options.json, results) or problem
-    problems = [f"{result.student}: {text}" for result in results for text in result.problems] + (
-        [problem] if problem else []
-    )
+        problems += _write_json(options.json, results)
+    problems = [f"{result.student}: {text}" for result in results for text in result.problems] + problems
     for text in problems:
         console.print(f"! {clean(text)}", style="bold red", markup=False, highlight=False)
     return NEEDS_A_PERSON if problems else DONE
@@ -288,18 +291,17 @@ def _graded(job: Job, console: Console) -> Iterator[Graded]:
             yield graded
 
 
-def _write_json(file: Path, results: list[StudentResult]) -> str:
-    """Write the list of results, and return what went wrong, empty when nothing did."""
+def _write_json(file: Path, results: list[StudentResult]) -> list[str]:
+    """Write the list of results, and return what went wrong, nothing when nothing did."""
     from gradescent.grading.record import write_durably
 
     rows = [row for result in sorted(results, key=lambda result: result.student) for row in result.to_rows()]
     try:
         write_durably(file, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
-        return (
-            f"{file}: cannot be written ({error.strerror}). Remedy: name another file; nothing is graded again for it"
-        )
-    return ""
+        remedy = "name another file; nothing is graded again for it"
+        return [f"{file}: cannot be written ({error.strerror}). Remedy: {remedy}"]
+    return []
 
 
 def _say_where(console: Console, course: Course) -> None:

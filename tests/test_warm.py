@@ -149,8 +149,8 @@ found = ["matplotlib.pyplot" in sys.modules, os.access("/dev/tty", os.F_OK), os.
 
 def test_a_head_start_is_what_the_first_sandbox_takes(sandbox_of: SandboxOf, tmp_path: Path) -> None:
     sandbox_of(Backend.NAMESPACES)  # else skipped
-    sandboxes.head_start(NUMPY)
-    ((_, early),) = sandboxes._EARLY
-    with Sandbox(tmp_path, NUMPY, only=Backend.NAMESPACES) as sandbox:
-        assert list(sandbox._warm.values()) == [early]
+    with sandboxes.head_start(NUMPY):
+        ((_, early),) = sandboxes._EARLY
+        with Sandbox(tmp_path, NUMPY, only=Backend.NAMESPACES) as sandbox:
+            assert list(sandbox._warm.values()) == [early]
     assert sandboxes._EARLY == []

@@ -259,6 +259,9 @@ class WarmProcess:
     def close(self) -> None:
         """Hang up: the process ends when nobody holds it any more."""
         self._control.close()
-        if self._owner == os.getpid():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(STOP_SECONDS)
+        if self._owner != os.getpid():
+            return
+        if not self.threads:  # it still imports, and would hear it afterwards
+            self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_SECONDS)

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -255,11 +255,19 @@ class Sandbox:
 _EARLY: list[tuple[Scratch, WarmProcess]] = []
 
 
-def head_start(imports: Iterable[str]) -> None:
-    """Begin to import what the first sandbox will want, while the grader itself is still importing."""
+@contextlib.contextmanager
+def head_start(imports: Iterable[str]) -> Iterator[None]:
+    """Begin to import what the first sandbox will want, while the grader itself is still importing; in vain where none opens."""
     if sys.platform.startswith("linux"):
         folder = Scratch()
         _EARLY.append((folder, _started((*ALWAYS, *sorted(imports)), folder.name, devices=False)))
+    try:
+        yield
+    finally:
+        while _EARLY:
+            folder, process = _EARLY.pop()
+            process.close()
+            folder.cleanup()
 
 
 def _started(imports: tuple[str, ...], folder: str, devices: bool) -> WarmProcess:

@@ -185,14 +185,14 @@ class Class:
         assert {student: self.record(student).read_bytes() for student in before} == before
         for student in self.students if pages else []:
             assert self.page(student).read_text().rstrip().endswith("</html>")
+        folders = (self.course.autograded, self.course.feedback)
+        assert [file for folder in folders for file in folder.rglob("*.tmp")] == []
         self.assert_clean()
 
     def assert_clean(self) -> None:
-        """No process and no temporary file is left."""
+        """No process and no temporary folder is left."""
         wait_for(lambda: not self.processes(), f"processes are left behind: {self.processes()}")
         assert list(self.temporary.iterdir()) == []
-        folders = (self.course.autograded, self.course.feedback)
-        assert [file for folder in folders for file in folder.rglob("*.tmp")] == []
 
     def processes(self) -> dict[int, str]:
         """Command lines of all processes of the command that live: those of its session, and those that know its folder."""

@@ -87,6 +87,15 @@ def test_whoever_is_done_when_the_grader_ends_is_not_graded_again(
     room.assert_looked()
 
 
+def test_a_grader_that_is_ended_while_it_starts_leaves_nothing(room: Class) -> None:
+    with room.grading() as running:
+        wait_for(lambda: list(room.temporary.rglob("warm-*")), "a process that imports")
+        ended = running.stop(signal.SIGTERM)
+    assert ended.code == STOPPED + signal.SIGTERM
+    ended.says("stopped by SIGTERM")
+    room.assert_clean()
+
+
 # ── a process that grades ends ───────────────────────────────────────────────────────────────────────────────────
 
 

@@ -60,7 +60,8 @@ class Board:
     def _table(self) -> Group:
         ended = self._done + self._failed
         counts = f"{self._done} done, {len(self._running)} running, {self._failed} failed, of {self._total}"
-        bar = ProgressBar(total=self._total, completed=ended, width=40)
+        bar = Table.grid()
+        bar.add_row(ProgressBar(total=self._total, completed=ended, width=40))
         table = Table.grid(padding=(0, 2))
         for student, (what, since) in list(self._running.items())[:RUNNING_ROWS]:
             table.add_row(Text(clean(student)), Text(clean(what)), Text(f"{time.monotonic() - since:.0f} s"))

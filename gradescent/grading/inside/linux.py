@@ -22,7 +22,7 @@ LAST_CAPABILITY = 63
 CAPABILITY_VERSION = 0x20080522
 
 MOUNT_SETATTR, LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 442, 444, 445, 446  # the same on every machine
-AT_RECURSIVE = 0x8000
+AT_CWD, AT_RECURSIVE = -100, 0x8000
 
 
 def checked(result: int, what: str) -> int:
@@ -61,8 +61,17 @@ def mount(source: str, target: str, kind: str | None = None, flags: int = 0, opt
 
 def make_read_only(folder: str) -> None:
     """Make everything that is mounted at or below a folder read-only, without programs that run as somebody else."""
-    attributes = struct.pack("QQQQ", ATTRIBUTE_READ_ONLY | ATTRIBUTE_NO_SETUID, 0, 0, 0)
-    call(MOUNT_SETATTR, -100, folder.encode(), AT_RECURSIVE, attributes, len(attributes), what="mount_setattr")
+    _set_attributes(folder, AT_RECURSIVE, ATTRIBUTE_READ_ONLY | ATTRIBUTE_NO_SETUID, 0)
+
+
+def make_writable(folder: str) -> None:
+    """Make what is mounted at a folder, and nothing below, writable again."""
+    _set_attributes(folder, 0, 0, ATTRIBUTE_READ_ONLY)
+
+
+def _set_attributes(folder: str, flags: int, given: int, taken: int) -> None:
+    attributes = struct.pack("QQQQ", given, taken, 0, 0)
+    call(MOUNT_SETATTR, AT_CWD, folder.encode(), flags, attributes, len(attributes), what="mount_setattr")
 
 
 def change_root() -> None:
@@ -72,9 +81,13 @@ def change_root() -> None:
     os.chdir("/")
 
 
-def drop_capabilities() -> None:
-    """Give up every privilege, for this process and whatever it starts."""
+def forgo_capabilities() -> None:
+    """Let no program that is started ever have a privilege. It takes one, so it comes before the others are dropped."""
     for capability in range(LAST_CAPABILITY + 1):
         LIBC.prctl(DROP_BOUNDING, ctypes.c_ulong(capability), 0, 0, 0)  # fails for those that this kernel does not have
+
+
+def drop_capabilities() -> None:
+    """Give up every privilege, for this process and whatever it starts."""
     LIBC.prctl(AMBIENT, ctypes.c_ulong(AMBIENT_CLEAR_ALL), 0, 0, 0)
     checked(LIBC.capset(struct.pack("II", CAPABILITY_VERSION, 0), struct.pack("6I", *[0] * 6)), "capset")

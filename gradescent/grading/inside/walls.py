@@ -85,6 +85,12 @@ def build(walls: Walls) -> None:
     new = walls.root
     linux.mount("none", "/", flags=linux.RECURSIVE | linux.PRIVATE)
     linux.mount("tmpfs", new, "tmpfs", linux.NO_SETUID, "size=1m,mode=755")
+    # The empty folders come first: an interpreter may lie below /tmp or /home.
+    writable, owner = (walls.home, "/tmp", "/dev/shm"), walls.user or INNER_ID
+    for folder in writable:
+        options = f"size={max(1, int(walls.file_mb * 1024))}k,nr_inodes=10k,mode=700,uid={owner},gid={owner}"
+        Path(new + folder).mkdir(parents=True)
+        linux.mount("tmpfs", new + folder, "tmpfs", linux.NO_SETUID | linux.NO_DEVICES, options)
     for source, place in walls.visible:
         _show(source, new + place)
     for device in [*(f"/dev/{name}" for name in DEVICES), *walls.devices]:
@@ -93,14 +99,11 @@ def build(walls: Walls) -> None:
         Path(new + path).symlink_to(target)
     Path(new, "dev/ptmx").symlink_to("pts/ptmx")
     Path(new, "dev/fd").symlink_to("/proc/self/fd")
-    writable = (walls.home, "/tmp", "/dev/shm")
-    for folder in (*writable, "/proc", "/dev/pts"):
-        Path(new + folder).mkdir(parents=True, exist_ok=True)
+    for folder in ("/proc", "/dev/pts"):
+        Path(new + folder).mkdir(parents=True)
     linux.make_read_only(new)
-    owner = walls.user or INNER_ID
     for folder in writable:
-        options = f"size={max(1, int(walls.file_mb * 1024))}k,nr_inodes=10k,mode=700,uid={owner},gid={owner}"
-        linux.mount("tmpfs", new + folder, "tmpfs", linux.NO_SETUID | linux.NO_DEVICES, options)
+        linux.make_writable(new + folder)
     linux.mount("proc", new + "/proc", "proc", linux.NO_SETUID | linux.NO_DEVICES | linux.NO_PROGRAMS)
     linux.mount("devpts", new + "/dev/pts", "devpts", linux.NO_SETUID, "newinstance,ptmxmode=0666,mode=620,max=16")
     os.chdir(new)
@@ -132,6 +135,7 @@ def close(walls: Walls, keep: Collection[int]) -> None:
     os.environ.update(walls.environment)
     os.chdir(walls.home)
     _close_files(keep)
+    linux.forgo_capabilities()
     if walls.user:
         os.setgroups([])
         os.setresgid(walls.user, walls.user, walls.user)

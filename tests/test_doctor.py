@@ -29,7 +29,9 @@ HARMLESS = (
 def test_the_promises_hold(sandbox_of: Callable[[Backend], Sandbox], backend: Backend) -> None:
     findings = {finding.promise: finding.got for finding in doctor._findings(sandbox_of(backend), lambda what: None)}
     assert len(findings) >= 25
-    weaker = {"the disk is limited"} if backend is Backend.LANDLOCK else set()  # of a folder no size can be bounded there
+    weaker = (
+        {"the disk is limited"} if backend is Backend.LANDLOCK else set()
+    )  # of a folder no size can be bounded there
     assert {promise for promise, got in findings.items() if got} == weaker, findings
 
 

@@ -521,6 +521,15 @@ def test_names_that_no_file_can_carry_need_a_person(course: Course, hand_in: Cal
     assert "\n! ada: forged" not in printed
 
 
+def test_a_file_whose_name_is_no_text_costs_nobody_anything(course: Course, hand_in: Callable, grade: Callable) -> None:
+    hand_in("ada")
+    (course.submitted / "ada" / ASSIGNMENT / os.fsdecode(b"part2_network \xff.ipynb")).write_text("{")
+    code, results, printed = grade()
+    assert code == NEEDS_A_PERSON
+    assert scores(results["ada"]) == FULL
+    assert "its JSON breaks" in printed
+
+
 def test_json_that_cannot_be_written_hides_nothing(course: Course, hand_in: Callable, grade: Callable) -> None:
     hand_in("ada")
     code, _, printed = grade("--json", "/proc/none/x.json")

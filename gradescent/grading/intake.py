@@ -124,8 +124,8 @@ def find_parts(submission: Submission, sources: dict[str, NotebookNode], limits:
             found[
                 name
             ].problem = f"{listed}: cannot tell which part it is. Remedy: if it is {name}, name it {name}.ipynb"
-    for part in found.values():  # a file's name need not be text that can be written anywhere
-        part.problem, part.notes = clean(part.problem), [clean(note) for note in part.notes]
+    for each in found.values():  # a file's name need not be text that can be written anywhere
+        each.problem, each.notes = clean(each.problem), [clean(note) for note in each.notes]
     return found
 
 

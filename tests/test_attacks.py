@@ -1,0 +1,87 @@
+"""Hostile submissions, for real: each gains nothing, leaves nothing behind, and costs its neighbour nothing.
+
+The attacks stand in tests/attacks/, a few lines each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from attacks import (
+    course_files,
+    intake,
+    kernel,
+    memory,
+    network,
+    outputs,
+    pages,
+    patching,
+    processes,
+    reading,
+    replies,
+    shadows,
+    signals,
+)
+from attacks.attack import FULL, Attack
+from attacks.course import Site, attacked_course, expected_scores
+
+GROUPS = (
+    reading,
+    patching,
+    replies,
+    shadows,
+    course_files,
+    processes,
+    memory,
+    outputs,
+    signals,
+    network,
+    kernel,
+    intake,
+    pages,
+)
+ATTACKS = list(chain.from_iterable(group.ATTACKS for group in GROUPS))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, empty_gradebook: Path) -> Iterator[Site]:
+    with attacked_course(tmp_path_factory.mktemp("attacked"), empty_gradebook) as found:
+        yield found
+
+
+def _case(attack: Attack) -> object:
+    marks = [pytest.mark.xfail(reason=attack.hole, strict=True)] if attack.hole else []
+    return pytest.param(attack, id=attack.name, marks=marks)
+
+
+@pytest.mark.parametrize("attack", [_case(attack) for attack in ATTACKS])
+def test_an_attack_gains_nothing(site: Site, attack: Attack) -> None:
+    scene = site.run(attack)
+    [part] = scene.graded.result.parts
+    results = {result.question: result for result in part.results}
+    assert {name: result.score for name, result in results.items()} == expected_scores(attack), part
+    wanted = dict.fromkeys(FULL, "right") | dict(attack.outcomes)
+    assert {name: result.outcome.value for name, result in results.items()} == wanted, part
+    for name, words in attack.says.items():
+        assert words in results[name].message
+    assert scene.graded.fault == attack.fault, part.problem
+    assert attack.problem in part.problem if attack.problem else not part.problem
+    if not attack.fault:
+        entered = {name: entry[0] for name, entry in site.entries(attack.student).items()}
+        assert entered == expected_scores(attack)
+    for words in [attack.shows] if isinstance(attack.shows, str) else attack.shows:
+        assert words in scene.shown
+    assert (
+        [output.ename for output in scene.cell.outputs if attack.ends] == [attack.ends] * bool(attack.ends)
+        if scene.cell
+        else not attack.ends
+    )
+    if attack.check:
+        attack.check(scene)
+
+
+def test_the_names_of_attacks_are_their_own() -> None:
+    assert len({attack.name for attack in ATTACKS}) == len(ATTACKS) >= 50

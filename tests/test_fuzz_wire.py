@@ -83,7 +83,7 @@ def sent(value: Any, **header: Any) -> bytes:
 
     channel, collected = Channel(), []  # type: tuple[Any, list[np.ndarray]]
     encoded = wire.encode(value, collected, lambda item: {"handle": [0, type(item).__name__]})
-    wire.send(channel, {**header, "value": encoded}, collected)
+    wire.send(channel.sendall, {**header, "value": encoded}, collected)
     return channel.content
 
 

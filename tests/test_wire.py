@@ -26,7 +26,7 @@ def round_trip(value: Any) -> Any:
     with ours, theirs:
         arrays: list[np.ndarray] = []
         header = {"value": wire.encode(value, arrays, lambda item: {"handle": [0, type(item).__name__]})}
-        wire.send(theirs, header, arrays)
+        wire.send(theirs.sendall, header, arrays)
         received, got = wire.receive(wire.Incoming(ours.recv_into))
         return wire.Decoder(got, refuse).decode(received["value"])
 

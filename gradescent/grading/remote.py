@@ -6,9 +6,11 @@ submission's, never the grader's.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import select
 import signal
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +28,6 @@ from gradescent.student.judging import Died, MemoryLimit, Missing, Stop, TimeLim
 
 START_SECONDS = 60.0  # wall clock beyond the limit: starting Python on a busy machine
 EXIT_SECONDS = 2.0  # for a process that hung up to end
-SEND_SECONDS = 60.0  # for a process to take in what it is sent
 POLL_SECONDS = 0.2
 HARD_FACTOR, HARD_SECONDS = 1.5, 2.0  # CPU time beyond the limit, for code that a signal does not reach
 OUR_PROCESSES = 2  # the guard, and the first process behind the walls
@@ -71,7 +72,6 @@ class Link:
         self._watched, self._spent = math.inf, 0.0  # not before the process is ready
         self.alive = True
         self._incoming = wire.Incoming(self._receive)
-        child.channel.settimeout(SEND_SECONDS)
         try:
             wire.receive(self._incoming)
         except (wire.Closed, wire.WireError, TimeoutError) as error:
@@ -115,7 +115,7 @@ class Link:
 
     def _exchange(self, header: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], list[np.ndarray]]:
         try:
-            wire.send(self.child.channel, header, arrays)
+            wire.send(self._send, header, arrays)
             return wire.receive(self._incoming)
         except wire.Closed:
             raise Died(self._how_it_ended()) from None
@@ -123,6 +123,15 @@ class Link:
             raise TimeLimit("the process stopped answering") from None
         except (wire.WireError, ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError) as error:
             raise Died(f"the process answered with something that is no reply ({error})") from None
+
+    def _send(self, content: bytes | memoryview) -> None:
+        """Write everything, and watch the process while it does not take it in."""
+        rest = memoryview(content)
+        while len(rest):
+            _, ready, _ = select.select([], [self.child.channel], [], POLL_SECONDS)
+            self._watch()
+            with contextlib.suppress(BlockingIOError):
+                rest = rest[self.child.channel.send(rest, socket.MSG_DONTWAIT) :] if ready else rest
 
     def _receive(self, place: memoryview) -> int:
         while True:

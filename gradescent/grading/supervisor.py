@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import math
 import secrets
 import time
@@ -38,6 +39,7 @@ from gradescent.student.judging import (
 )
 
 FORGIVEN = 2  # times that a process may be killed: who is killed every time brings it about itself
+MAX_OUTPUTS = 16 << 20  # characters of all outputs of a notebook
 MAX_STARTS = 8  # processes that one notebook may use up: one for each cell or question that ends it
 
 Skipped = dict[int, Stop]
@@ -133,7 +135,7 @@ class Run:
 
     def _run_cells(self, link: Link) -> None:
         ran: list[NotebookNode] = []
-        self.cell_seconds = 0.0
+        self.cell_seconds, room = 0.0, MAX_OUTPUTS
         for index, cell in enumerate(self.notebook.cells):
             if cell.cell_type != "code" or index in self.skipped or (_is_test(cell) and not self.tests):
                 continue
@@ -147,7 +149,17 @@ class Run:
             self.cell_seconds += time.monotonic() - begun
             ran.append(cell)
             write_outputs(ran, reply)
+            room = self._bounded(cell, room)
             self._note_failure(cell, reply.get("failure"))
+
+    def _bounded(self, cell: NotebookNode, room: int) -> int:
+        """Leave a cell's outputs out where all of the notebook's would be too large; return the room that is left."""
+        size = len(json.dumps(cell.outputs))
+        if size <= room:
+            return room - size
+        text = f"[left out: the outputs of a notebook may have {MAX_OUTPUTS >> 20} MB in all]\n"
+        cell.outputs = [new_output("stream", name="stderr", text=text)]
+        return room
 
     def _note_failure(self, cell: NotebookNode, described: Any) -> None:
         name = cell.metadata.get("nbgrader", {}).get("grade_id") or cell.id

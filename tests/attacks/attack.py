@@ -53,7 +53,7 @@ class Attack:
         late: whether that cell stands after all answers.
         answers: the student's cells in place of right ones.
         hand_in: makes the submission's folder of it, where it is no plain notebook.
-        student: the folder's name.
+        student: the folder's name, where it is a part of the attack.
         limits: of the submission, beside the suite's.
         scores: of the questions that do not get full marks; None for one that a person has to grade.
         outcomes: of the questions that are not right.
@@ -64,7 +64,7 @@ class Attack:
         ends: how the cell ended the process.
         check: looks at whatever else was written.
         pages: whether feedback is written, too.
-        hole: why the outcome is not reached yet.
+        hole: why the outcome is not reached yet; the mark goes when it is.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Attack:
     late: bool = False
     answers: Mapping[str, str] = field(default_factory=dict)
     hand_in: Callable[[Path, NotebookNode], Any] | None = None
-    student: str = "eve"
+    student: str = ""
     limits: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, float | None] = field(default_factory=dict)
     outcomes: Mapping[str, str] = field(default_factory=dict)
@@ -84,6 +84,26 @@ class Attack:
     check: Callable[[Scene], None] | None = None
     pages: bool = False
     hole: str = ""
+
+    @property
+    def folder(self) -> str:
+        """The student's folder."""
+        return self.student or f"eve_{self.name}"
+
+    @property
+    def shown_as(self) -> str:
+        """The student's name in what is written."""
+        return self.folder if self.folder.isprintable() else ascii(self.folder)
+
+    @property
+    def waits(self) -> bool:
+        """Whether its wall clock is so short that it may not be the neighbour's."""
+        return "submission_seconds" in self.limits
+
+    def goes_with(self, other: Attack) -> bool:
+        """Whether both can be handed in to the same class."""
+        ordinary = not (self.hole or other.hole or self.limits or other.limits)
+        return self is other or (ordinary and self.pages == other.pages)
 
 
 def evaluate_is(body: str, after: str = "") -> dict[str, str]:

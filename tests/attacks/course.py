@@ -11,7 +11,7 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +37,7 @@ NO_OTHERS: Mapping[str, float] = {}
 VARYING = ("seconds", "cell_seconds", "seed", "key")  # of a record: all else is the same; a key holds the limits
 HIDDEN = "finite differences take half a million forward passes"  # of the hidden tests' text
 PLANTED = "plan" + "ted"  # what the secrets begin with: memory can be searched for it
+CLASS = 8  # attackers at most in a class with the neighbour
 SETTLE_SECONDS = 10.0  # for the kernel to take away what was killed
 OUTSIDE = (
     "/tmp",
@@ -58,18 +59,22 @@ class Scene:
         site: where it took place.
         attack: it.
         graded: the attacker's result.
+        damage: what was done to others, by anybody of the class.
+        together: the class.
         cell: the attack's cell as it was graded, None where there is none.
     """
 
     site: Site
     attack: Attack
     graded: Graded
+    damage: list[str]
+    together: list[str]
     cell: NotebookNode | None = None
 
     @property
     def folder(self) -> Path:
         """The attacker's autograded folder."""
-        return self.site.course.autograded / self.attack.student / ASSIGNMENT
+        return self.site.course.autograded / self.attack.shown_as / ASSIGNMENT
 
     @property
     def notebook(self) -> NotebookNode:
@@ -77,7 +82,7 @@ class Scene:
 
     @property
     def page(self) -> str:
-        return (self.site.course.feedback / self.attack.student / ASSIGNMENT / f"{NETWORK}.html").read_text()
+        return (self.site.course.feedback / self.attack.shown_as / ASSIGNMENT / f"{NETWORK}.html").read_text()
 
     @property
     def shown(self) -> str:
@@ -91,7 +96,7 @@ class Scene:
     def everything(self) -> str:
         """All that was written about the attacker, but for the code that was handed in."""
         places = (self.site.course.autograded, self.site.course.feedback)
-        files = [file for place in places for file in (place / self.attack.student).rglob("*") if file.is_file()]
+        files = [file for place in places for file in (place / self.attack.shown_as).rglob("*") if file.is_file()]
         return "\n".join(file.read_text(errors="replace") for file in files) + json.dumps(self.graded.result.to_dict())
 
 
@@ -104,18 +109,21 @@ class Site:
         job: opened; its submissions are replaced for each attack.
         secrets: what nobody may read.
         listeners: sockets of the grader's machine, which nobody may reach.
+        coming: the attacks that will be attended to.
     """
 
     course: Course
     job: Job
     secrets: tuple[str, ...]
     listeners: list[socket.socket]
+    coming: Sequence[Attack]
     mark: str = field(default_factory=lambda: f"mark-{secrets.token_hex(8)}")
     processes: set[int] = field(default_factory=set)
     quiet: dict[str, Any] = field(default_factory=dict)  # the neighbour, with nobody who attacks
+    _scenes: dict[str, Scene] = field(default_factory=dict)
 
     def grade(self, *students: str, limits: Mapping[str, float] = NO_OTHERS, pages: bool = True) -> dict[str, Graded]:
-        """Grade students at the same time and return the results."""
+        """Grade students, two at a time, and return the results."""
         found = {entry.student: entry for entry in intake.submissions(self.course.submitted, ASSIGNMENT)}
         job = replace(
             self.job,
@@ -180,9 +188,10 @@ class Site:
                 for grade in grades
             }
 
-    def others(self, student: str) -> dict[str, str]:
-        """Digests of the course's files but those that grading a student, or the neighbour, writes."""
-        own = [place / student for place in self._written] + [place / NEIGHBOUR for place in self._written[:2]]
+    def others(self, students: Collection[str]) -> dict[str, str]:
+        """Digests of the course's files but those that grading some students, or the neighbour, writes."""
+        own = [place / student for place in self._written for student in students]
+        own += [place / NEIGHBOUR for place in self._written[:2]]
         files = [file for file in self.course.root.rglob("*") if file.is_file() or file.is_symlink()]
         kept = [file for file in files if file.name != "gradebook.db" and not any(map(file.is_relative_to, own))]
         return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in kept}
@@ -191,33 +200,49 @@ class Site:
     def _written(self) -> tuple[Path, ...]:
         return self.course.autograded, self.course.feedback, self.course.root / "submitted"
 
-    def forget(self, student: str) -> None:
-        for place in self._written:
-            shutil.rmtree(place / student, ignore_errors=True)
+    def attend(self, attack: Attack) -> Scene:
+        """What is left of an attack, in a class with the next of those that are still to come.
 
-    def run(self, attack: Attack) -> Scene:
-        """Grade the attacker beside the neighbour, and demand whatever every attack must leave alone."""
-        self.forget(attack.student)
-        before = self.others(attack.student)
-        self.hand_in(attack.student, self.notebook(attack), attack)
-        shown_as = attack.student if attack.student.isprintable() else ascii(attack.student)
-        waits = "submission_seconds" in attack.limits  # a wall clock so short that it may not be the neighbour's
-        together = (shown_as,) if waits else (shown_as, NEIGHBOUR)
-        scene = Scene(self, attack, self.grade(*together, limits=attack.limits, pages=attack.pages)[shown_as])
-        if waits:
-            self.grade(NEIGHBOUR)
-        with contextlib.suppress(OSError, StopIteration):
-            scene.cell = next(cell for cell in scene.notebook.cells if self.mark in cell.source)
-        self._stands_untouched(scene, before)
+        Raises:
+            AssertionError: it left something behind, or read a secret; or one of its class cost the neighbour anything.
+        """
+        if attack.name not in self._scenes:
+            fitting = [other for other in self.coming if other.goes_with(attack) and other.name not in self._scenes]
+            self._grade_class([attack, *(other for other in fitting if other is not attack)][:CLASS])
+        scene = self._scenes[attack.name]
+        assert not scene.damage, f"{scene.damage}, in a class of {scene.together}"
+        assert not [secret for secret in self.secrets if secret in scene.everything()]
         return scene
 
-    def _stands_untouched(self, scene: Scene, before: dict[str, str]) -> None:
-        assert self.neighbour() == self.quiet
-        assert self.others(scene.attack.student) == before
-        assert not self.survivors()
-        assert not [place for place in OUTSIDE if Path(place, self.mark).exists()]
-        assert not [secret for secret in self.secrets if secret in scene.everything()]
-        assert not [listener for listener in self.listeners if _was_reached(listener)]
+    def _grade_class(self, attacks: list[Attack]) -> None:
+        students = [attack.folder for attack in attacks]
+        before = self.others(students)
+        for attack in attacks:
+            self.hand_in(attack.folder, self.notebook(attack), attack)
+        first, together = attacks[0], [attack.shown_as for attack in attacks]
+        graded = self.grade(*together, *([] if first.waits else [NEIGHBOUR]), limits=first.limits, pages=first.pages)
+        if first.waits:
+            self.grade(NEIGHBOUR)
+        damage = self._damage(students, before)
+        for attack in attacks:
+            scene = Scene(self, attack, graded[attack.shown_as], damage, together)
+            with contextlib.suppress(OSError, StopIteration):
+                scene.cell = next(cell for cell in scene.notebook.cells if self.mark in cell.source)
+            self._scenes[attack.name] = scene
+        for student in students:
+            shutil.rmtree(self.course.submitted / student)
+
+    def _damage(self, students: Collection[str], before: dict[str, str]) -> list[str]:
+        """What a class of attackers did to anybody else."""
+        left = self.survivors()
+        found = {
+            "the neighbour's results changed": self.neighbour() != self.quiet,
+            "files of the course changed": self.others(students) != before,
+            f"processes live on: {left}": left,
+            "a file lies outside": [place for place in OUTSIDE if Path(place, self.mark).exists()],
+            "somebody was reached": [listener for listener in self.listeners if _was_reached(listener)],
+        }
+        return [words for words, evidence in found.items() if evidence]
 
     def survivors(self) -> set[int]:
         """Processes that a submission left behind, once the kernel had its time."""
@@ -237,7 +262,7 @@ def _was_reached(listener: socket.socket) -> bool:
 
 
 @contextlib.contextmanager
-def attacked_course(root: Path, empty_gradebook: Path) -> Iterator[Site]:
+def attacked_course(root: Path, empty_gradebook: Path, coming: Sequence[Attack]) -> Iterator[Site]:
     """A course with secrets in it, a sandbox for all attacks, and the neighbour graded once without any."""
     course = _with_limits(make_course(root / "course", [NETWORK]))
     shutil.copy(empty_gradebook, course.gradebook)
@@ -254,7 +279,7 @@ def attacked_course(root: Path, empty_gradebook: Path) -> Iterator[Site]:
             _write_notebook(course, NEIGHBOUR, notebook)
             options = engine.Options(course.submitted, workers=2, force=True)
             job = opened.enter_context(engine.opened_job(course, course.assignment(ASSIGNMENT), options))
-            site = Site(course, job, (*hidden, HIDDEN), listeners)
+            site = Site(course, job, (*hidden, HIDDEN), listeners, coming)
             site.grade(NEIGHBOUR)
             site.quiet, site.processes = site.neighbour(), set(family(os.getpid()))
             yield site

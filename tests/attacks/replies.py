@@ -9,7 +9,9 @@ SEND = WORKER + "import json, struct\nraw = worker._channel\n"
 
 def forging(name: str, header: str, outcome: str, says: str = "", **more: object) -> Attack:
     """`evaluate` itself writes a reply, and nothing after it."""
-    body = f"body = {header}\nraw.sendall(struct.pack('>I', len(body)) + body)\nimport time\ntime.sleep(2)\nreturn 0.5"
+    body = (
+        f"body = {header}\nraw.sendall(struct.pack('>I', len(body)) + body)\nimport time\ntime.sleep(0.3)\nreturn 0.5"
+    )
     return answer(name, body, outcome, says, after=SEND, **more)
 
 

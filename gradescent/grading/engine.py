@@ -35,7 +35,7 @@ from gradescent.grading.pool import Lost, Pool, tell
 from gradescent.grading.processes import MachineFault
 from gradescent.grading.record import FILE, PartResult, StudentResult, load, save, write_durably
 from gradescent.grading.repair import repair
-from gradescent.grading.sandbox import Sandbox, graphics_processors
+from gradescent.grading.sandbox import Sandbox, graphics_processors, refuse_visible
 from gradescent.grading.scratch import Scratch
 from gradescent.grading.supervisor import (
     Run,
@@ -138,6 +138,7 @@ def opened_job(course: Course, assignment: Assignment, options: Options) -> Iter
     else:
         sources, questions = _own_sources(course, assignment.name)
         imports, surrounding = warm_sets({part: _code(source) for part, source in sources.items()}), {}
+    refuse_visible([course.root, options.submitted])
     devices = graphics_processors() if assignment.gpu else ()
     with (
         only_one(course),

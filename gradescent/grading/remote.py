@@ -74,7 +74,7 @@ class Link:
         self._incoming = wire.Incoming(self._receive)
         try:
             wire.receive(self._incoming)
-        except (wire.Closed, wire.WireError, TimeoutError) as error:
+        except (wire.Closed, wire.WireError, TimeoutError, MachineFault) as error:
             said = child.said() or type(error).__name__
             child.stop()
             raise MachineFault(f"the process for the student's code did not start: {wire.clean(said)}") from None

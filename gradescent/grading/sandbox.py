@@ -55,6 +55,7 @@ KERAS_CANARY = (
     "import keras\nfloat(keras.ops.sum(keras.ops.matmul(keras.ops.ones((64, 64)), keras.ops.ones((64, 64)))))"
 )
 CANARY_SECONDS = 60.0
+LEAST_LANDLOCK = 3
 
 
 class Backend(Enum):
@@ -135,8 +136,8 @@ class Sandbox:
             return "not installed" if not shutil.which("bwrap") else "installed, but it cannot make namespaces here"
         if not sys.platform.startswith("linux") or not seccomp.supported():
             return f"not on {sys.platform}, {os.uname().machine}"
-        if self.backend is Backend.LANDLOCK and not landlock.version():
-            return "this kernel has none"
+        if self.backend is Backend.LANDLOCK and landlock.version() < LEAST_LANDLOCK:
+            return "this kernel has none that keeps files from being cut short (Linux 6.2 has)"
         try:
             self.prepare(self._first)
         except (MachineFault, Stop, OSError) as error:
@@ -311,6 +312,18 @@ def visible() -> list[tuple[str, str]]:
     prefixes = [prefix for prefix in dict.fromkeys([sys.base_prefix, sys.prefix]) if not _is_below(prefix, "/usr")]
     shared = [str(PACKAGE / name) for name in SHARED if not any(_is_below(str(PACKAGE), prefix) for prefix in prefixes)]
     return [(path, path) for path in (*paths, *prefixes, *shared)]
+
+
+def refuse_visible(paths: Iterable[Path]) -> None:
+    """Demand that what only the grader may see does not lie where every student's process can read.
+
+    Raises:
+        CourseError: it does.
+    """
+    for path in paths:
+        for seen, _ in visible():
+            if _is_below(str(path.resolve()), seen):
+                raise CourseError(f"{path}: lies in {seen}, which students' code sees. Remedy: move it elsewhere")
 
 
 @functools.cache

@@ -38,7 +38,7 @@ def usage(root: int, memory_mb: float) -> Usage:
     stats = [stat for stat in map(_stat, pids) if stat]
     memory = sum(int(stat[21]) for stat in stats) * PAGE / (1 << 20)
     if memory > memory_mb:
-        memory = sum(map(_proportional_mb, pids))
+        memory = sum(_proportional_mb(pid) for pid in pids)
     return Usage(
         sum(sum(map(int, stat[11:15])) for stat in stats) / TICKS,
         memory,
@@ -69,6 +69,9 @@ def _stat(pid: int) -> list[str]:
 def _proportional_mb(pid: int) -> float:
     try:
         lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+    except PermissionError:  # a process that hid it: all of it counts
+        stat = _stat(pid)
+        return int(stat[21]) * PAGE / (1 << 20) if stat else 0.0
     except OSError:
         return 0.0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024

@@ -90,7 +90,7 @@ print(sorted(os.listdir("/dev")))
 """,
         shows=(
             "{'PermissionError'}",
-            "['fd', 'full', 'null', 'ptmx', 'pts', 'random', 'shm', 'urandom', 'zero']",
+            "['fd', 'full', 'null', 'ptmx', 'pts', 'random', 'shm', 'urandom']",
         ),
     ),
 ]

@@ -16,6 +16,7 @@ import numpy as np
 
 MAX_HEADER = 32 << 20  # bytes of JSON: pictures in a notebook's outputs cross as text
 MAX_ARRAYS = 512 << 20  # bytes of all arrays of a message
+MAX_COUNT = 10_000  # arrays of a message
 MAX_DEPTH = 16
 MAX_ITEMS = 1_000_000  # the gradients of a network of 784-300-10 as nested lists are a quarter of it
 MAX_STRING = 20_000
@@ -192,14 +193,21 @@ def receive(incoming: Incoming) -> tuple[dict[str, Any], list[np.ndarray]]:
         raise WireError("the header is not JSON") from error
     if not isinstance(header, dict) or not isinstance(header.get("arrays"), list):
         raise WireError("the header is malformed")
+    if len(header["arrays"]) > MAX_COUNT:
+        raise WireError("there are too many arrays")
     total, arrays = 0, []
     for entry in header.pop("arrays"):
         dtype, shape, size = _described(entry)
         total += size
         if total > MAX_ARRAYS:
             raise WireError("the arrays are too large")
-        array = np.empty(shape, dtype)
+        try:
+            array = np.empty(shape, dtype)
+        except ValueError as error:  # sizes whose product is none
+            raise WireError("an array has a shape that cannot be") from error
         incoming.fill(_bytes_of(array))
+        if dtype.kind == "b":  # a truth value of another byte than 0 or 1 would count more than once
+            np.not_equal(array.view(np.uint8), 0, out=array)
         arrays.append(array)
     return header, arrays
 

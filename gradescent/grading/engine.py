@@ -101,6 +101,7 @@ class Job:
     Attributes:
         course, assignment, options: what is graded.
         sources: the source notebooks, by part, as the other mappings.
+        graded: their graded form, which every submission is rebuilt from; empty for a plain nbgrader course.
         questions: the hidden tests.
         tests: their digests, by question.
         imports: the modules that a notebook will want.
@@ -113,6 +114,7 @@ class Job:
     assignment: Assignment
     options: Options
     sources: dict[str, NotebookNode]
+    graded: dict[str, NotebookNode]
     questions: dict[str, Questions]
     tests: dict[str, dict[str, str]]
     imports: dict[str, frozenset[str]]
@@ -134,9 +136,10 @@ def opened_job(course: Course, assignment: Assignment, options: Options) -> Iter
     found = _chosen(intake.submissions(options.submitted, assignment.name), options)
     if isinstance(course, PlainCourse):
         sources, imports, surrounding = _plain_sources(course, assignment.name, options)
-        questions = {part: Questions() for part in sources}
+        questions, graded = {part: Questions() for part in sources}, {}
     else:
         sources, questions = _own_sources(course, assignment.name)
+        graded = {part: graded_notebook(source) for part, source in sources.items()}
         imports, surrounding = warm_sets({part: _code(source) for part, source in sources.items()}), {}
     refuse_visible([course.root, options.submitted])
     devices = graphics_processors() if assignment.gpu else ()
@@ -150,7 +153,7 @@ def opened_job(course: Course, assignment: Assignment, options: Options) -> Iter
             part: {name: keys.tests_key(question) for name, question in hidden.items()}
             for part, hidden in questions.items()
         }
-        yield Job(course, assignment, options, sources, questions, tests, imports, sandbox, surroundings, found)
+        yield Job(course, assignment, options, sources, graded, questions, tests, imports, sandbox, surroundings, found)
 
 
 def _own_sources(course: Course, assignment: str) -> tuple[dict[str, NotebookNode], dict[str, Questions]]:
@@ -405,7 +408,7 @@ def _standing_results(job: Job, kept: PartResult) -> dict[str, Result]:
 def _grade_part(
     job: Job, student: str, name: str, found: intake.Found, stands: dict[str, Result]
 ) -> tuple[PartResult, NotebookNode | None]:
-    source = graded_notebook(job.sources[name])
+    source = job.graded[name]
     if found.notebook is None:
         message = found.problem or f"{name}.ipynb was not handed in"
         return PartResult(name, missing_results(source, message), found.notes, found.problem), None

@@ -216,10 +216,8 @@ def _grade(options: argparse.Namespace) -> int:
 
 
 def _grade_class(options: argparse.Namespace, course: Course, assignment: Assignment) -> int:
-    from gradescent.grading.engine import (
-        Options,
-        opened_job,
-    )  # a second of imports, while the warm process does its own
+    # A second of imports, while the warm process does its own.
+    from gradescent.grading.engine import Options, opened_job
     from gradescent.grading.inside.wire import clean
     from gradescent.report.table import class_table, diff_table
 

@@ -6,7 +6,6 @@ marked as forgeable. Cells are checked and overwritten, and points are read from
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Collection
@@ -30,7 +29,7 @@ from gradescent.grading.intake import Found, IntakeError
 from gradescent.grading.plain_course import Place, PlainCourse, in_folder, silent, steps, submitted_at
 from gradescent.grading.processes import MachineFault
 from gradescent.grading.record import PartResult, StudentResult
-from gradescent.grading.supervisor import missing_results, ungraded_results, untouched_answers
+from gradescent.grading.supervisor import answer_digest, missing_results, ungraded_results, untouched_answers
 from gradescent.student.judging import Outcome, Result
 
 RunNotebook = Callable[[NotebookNode], None]  # runs the code cells, and writes their outputs into them
@@ -155,7 +154,7 @@ def _result(cell: NotebookNode) -> Result:
         score, _ = determine_grade(cell)
     except (ValueError, KeyError, TypeError) as error:
         return Result(name, None, most, Outcome.UNGRADED, f"the points of {name!r} cannot be read ({error})")
-    answer = hashlib.sha256(cell.source.encode("utf-8", "replace")).hexdigest() if is_solution(cell) else ""
+    answer = answer_digest(cell) if is_solution(cell) else ""
     if score is None:
         return Result(name, None, most, Outcome.UNGRADED, answer=answer)
     if answer:

@@ -50,6 +50,11 @@ class Allowed:
     memory_mb: float
     processes: int
 
+    @classmethod
+    def within(cls, limits: Limits, seconds: float) -> Allowed:
+        """So many seconds, and all else that a submission may use."""
+        return cls(seconds, limits.memory_mb, limits.processes)
+
 
 class Link:
     """One conversation with a student's process, and the watch over what it uses.
@@ -67,7 +72,7 @@ class Link:
     def __init__(self, child: Child, limits: Limits, ends: float = math.inf, patient: bool = False):
         self.child = child
         self._limits, self._ends, self._patient = limits, ends, patient
-        self._allowed = Allowed(START_SECONDS, limits.memory_mb, limits.processes)
+        self._allowed = Allowed.within(limits, START_SECONDS)
         self._deadline = time.monotonic() + START_SECONDS
         self._watched, self._spent = math.inf, 0.0  # not before the process is ready
         self.alive = True

@@ -167,7 +167,7 @@ class Sandbox:
         try:
             code = KERAS_CANARY if "keras" in imports else CANARY
             request = {"op": "cell", "code": code, "seconds": CANARY_SECONDS}
-            reply, _ = link.ask(request, [], Allowed(CANARY_SECONDS, limits.memory_mb, limits.processes))
+            reply, _ = link.ask(request, [], Allowed.within(limits, CANARY_SECONDS))
             if reply.get("failure"):
                 raise Died(f"a first calculation failed: {reply['failure']}")
         finally:

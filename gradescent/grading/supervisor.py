@@ -121,7 +121,7 @@ class Run:
         if not self.files:
             return
         contents = [np.frombuffer(content, np.uint8) for content in self.files.values()]
-        may_use = Allowed(limits.cell_seconds, limits.memory_mb, limits.processes)
+        may_use = Allowed.within(limits, limits.cell_seconds)
         try:
             link.ask({"op": "files", "names": list(self.files)}, contents, may_use)
         except Stop as stop:
@@ -286,7 +286,7 @@ def _all_alike(notebook: NotebookNode, score: float | None, outcome: Outcome, me
 
 def _for_a_person(cell: NotebookNode) -> Result:
     name, points = cell.metadata.nbgrader.grade_id, float(cell.metadata.nbgrader.points)
-    answer = hashlib.sha256(cell.source.encode("utf-8", "replace")).hexdigest()
+    answer = answer_digest(cell)
     if is_untouched(cell):
         return Result(name, 0.0, points, Outcome.NOT_ATTEMPTED, "No answer was given.", answer=answer)
     return Result(name, None, points, Outcome.UNGRADED, answer=answer)
@@ -296,6 +296,11 @@ def untouched_answers(notebook: NotebookNode) -> list[str]:
     """Names of the answers that still are the stubs."""
     answers = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("solution")]
     return [cell.metadata.nbgrader.grade_id for cell in answers if is_untouched(cell)]
+
+
+def answer_digest(cell: NotebookNode) -> str:
+    """What tells an answer that a person graded from another one."""
+    return hashlib.sha256(cell.source.encode("utf-8", "replace")).hexdigest()
 
 
 def is_untouched(cell: NotebookNode) -> bool:

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from attacks.attack import OUTCOME, WORKER, Attack, answer
 
+# The worker does something else where the grader sends it a large array.
+DEAF = (
+    WORKER
+    + """
+import os, signal, time
+fill = wire.Incoming.fill
+def deaf(self, place):
+    if len(place) < 1 << 20:
+        return fill(self, place)
+"""
+)
+
 ATTACKS = [
     Attack("the_heap", "hoard = [bytes(10**6) for _ in range(10**6)]", shows="MemoryError"),
     answer("one_array", "return np.ones(10**10)", "memory limit"),
@@ -139,13 +151,8 @@ time.sleep(2)
     ),
     Attack(
         "memory_while_the_grader_sends",
-        WORKER
+        DEAF
         + """
-import os, time
-fill = wire.Incoming.fill
-def deaf(self, place):
-    if len(place) < 1 << 20:
-        return fill(self, place)
     for _ in range(6):
         if os.fork() == 0:
             hoard = b"x" * (150 << 20)
@@ -160,13 +167,8 @@ wire.Incoming.fill = deaf
     ),
     Attack(
         "time_while_the_grader_sends",
-        WORKER
+        DEAF
         + """
-import os, signal, time
-fill = wire.Incoming.fill
-def deaf(self, place):
-    if len(place) < 1 << 20:
-        return fill(self, place)
     signal.setitimer(signal.ITIMER_PROF, 0)
     end = time.process_time() + 5
     while time.process_time() < end:

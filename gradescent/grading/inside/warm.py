@@ -25,6 +25,8 @@ from typing import Any, NoReturn
 from gradescent.grading.inside import linux, walls
 
 MAX_REQUEST = 1 << 18
+# Parts of a module that it would import at first use.
+LAZY = {"keras": ("Sequential", "layers", "optimizers", "losses", "datasets", "callbacks")}
 FAULT = 70  # exit code of a process of ours that could not do its work
 
 
@@ -54,9 +56,7 @@ def _imported(name: str) -> bool:
     """Import a module, and the parts of it that it would import at first use."""
     try:
         module = importlib.import_module(name)
-        for part in (
-            ("Sequential", "layers", "optimizers", "losses", "datasets", "callbacks") if name == "keras" else ()
-        ):
+        for part in LAZY.get(name, ()):
             getattr(module, part)
     except Exception:  # the notebook that wants it will say so
         return False

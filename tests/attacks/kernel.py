@@ -47,7 +47,7 @@ print("clone3", syscall(435, bytes(88), 88), "x32", syscall(0x40000000 + 520, b"
         "calls_of_32_bits",
         """
 import ctypes, mmap
-code = mmap.mmap(-1, 4096, prot=7)
+code = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE, prot=7)
 code.write(b"\\xb8\\x14\\x00\\x00\\x00\\xcd\\x80\\xc3")  # mov eax, 20; int 0x80; ret
 print(ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))())
 """,

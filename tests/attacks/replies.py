@@ -121,7 +121,8 @@ Network.forward_prop = forward_prop
     forging(
         "a_reply_of_millions_of_arrays",
         "b'{\"arrays\": [' + b'[\"|b1\",[0]],' * 2_000_000 + b'[\"|b1\",[0]]]}'",
-        "wrong",
+        "process died",
+        "too many arrays",
     ),
     answer(
         "replies_to_calls_that_were_not_made",

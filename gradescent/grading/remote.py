@@ -6,11 +6,11 @@ submission's, never the grader's.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import select
 import signal
 import socket
+import struct
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from gradescent.student.judging import Died, MemoryLimit, Missing, Stop, TimeLim
 START_SECONDS = 60.0  # wall clock beyond the limit: starting Python on a busy machine
 EXIT_SECONDS = 2.0  # for a process that hung up to end
 POLL_SECONDS = 0.2
+POLL = struct.pack("ll", 0, int(POLL_SECONDS * 1e6))  # as the kernel takes it: seconds and microseconds
 HARD_FACTOR, HARD_SECONDS = 1.5, 2.0  # CPU time beyond the limit, for code that a signal does not reach
 OUR_PROCESSES = 2  # the guard, and the first process behind the walls
 MAX_CALLBACKS = 100_000
@@ -76,6 +77,8 @@ class Link:
         self._deadline = time.monotonic() + START_SECONDS
         self._watched, self._spent = math.inf, 0.0  # not before the process is ready
         self.alive = True
+        # One system call a message, where to ask first whether something is there would take two.
+        child.channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, POLL)
         self._incoming = wire.Incoming(self._receive)
         try:
             wire.receive(self._incoming)
@@ -133,22 +136,28 @@ class Link:
         """Write everything, and watch the process while it does not take it in."""
         rest = memoryview(content)
         while len(rest):
-            _, ready, _ = select.select([], [self.child.channel], [], POLL_SECONDS)
+            try:
+                rest = rest[self.child.channel.send(rest, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                select.select([], [self.child.channel], [], POLL_SECONDS)
             self._watch()
-            with contextlib.suppress(BlockingIOError):
-                rest = rest[self.child.channel.send(rest, socket.MSG_DONTWAIT) :] if ready else rest
 
     def _receive(self, place: memoryview) -> int:
         while True:
-            ready, _, _ = select.select([self.child.channel], [], [], POLL_SECONDS)
+            count = self._arrived(place)
             self._watch()
-            if ready:
-                break
+            if count is not None:
+                return count
             # A child that the student left behind may hold the socket open: the process itself must be alive.
             if self.child.exit_code() is not None:
                 return 0
+
+    def _arrived(self, place: memoryview) -> int | None:
+        """How many bytes arrived, 0 at the end, None where nothing did for a while."""
         try:
             return self.child.channel.recv_into(place)
+        except BlockingIOError:
+            return None
         except ConnectionError:
             return 0
 

@@ -30,7 +30,7 @@ from jupyter_client.jsonutil import json_default
 from jupyter_client.session import Session
 from traitlets.config import Config
 
-from gradescent.student.invoke import cpu_limit, describe
+from gradescent.student.invoke import cpu_limit, describe, listen
 
 MAX_OUTPUTS = 1000  # of one cell; the grader keeps fewer
 MAX_BYTES = 16 << 20  # of all outputs of one cell as ASCII JSON, half of a message: pictures and updates included
@@ -339,6 +339,7 @@ def run_cell(shell: Shell, code: str, seconds: float) -> dict[str, Any]:
     if not recorder.streams:
         recorder.connect()
     recorder.begin()
+    listen()  # anew: the cell before may have installed another handler
     count = shell.execution_count if code.strip() else None
     failure = None
     try:

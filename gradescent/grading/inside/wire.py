@@ -73,7 +73,10 @@ def _as_float(number: int) -> float:
 
 def clean(text: str, limit: int = MAX_STRING) -> str:
     """Text that every program can print: no lone surrogates, no control characters, not too long."""
-    text = text[:limit].encode("utf-8", "replace").decode("utf-8")
+    text = text[:limit]
+    if text.isprintable():
+        return text
+    text = text.encode("utf-8", "replace").decode("utf-8")
     return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)
 
 
@@ -127,9 +130,13 @@ def send(write: Callable[[bytes | memoryview], object], header: dict[str, Any], 
     """
     described = {**header, "arrays": [[array.dtype.str, list(array.shape)] for array in arrays]}
     body = json.dumps(described).encode()
-    parts: list[bytes | memoryview] = [_LENGTH.pack(len(body)) + body, *(_bytes_of(array) for array in arrays)]
-    if sum(map(len, parts)) <= BUFFER:
-        parts = [b"".join(parts)]  # one system call, and the other side wakes up once
+    beginning = _LENGTH.pack(len(body)) + body
+    parts: list[bytes | memoryview]
+    if len(beginning) + sum(array.nbytes for array in arrays) <= BUFFER:
+        # One system call, and the other side wakes up once.
+        parts = [b"".join([beginning, *(array.tobytes() for array in arrays)])]
+    else:
+        parts = [beginning, *map(_bytes_of, arrays)]
     try:
         for part in parts:
             write(part)
@@ -151,7 +158,22 @@ class Incoming:
     def __init__(self, receive: Callable[[memoryview], int]):
         self._receive = receive
         self._buffer = memoryview(bytearray(BUFFER))
-        self._unread = self._buffer[:0]
+        self._begin = self._end = 0  # of what is unread
+
+    def take(self, size: int) -> bytearray:
+        """The next so many bytes.
+
+        Raises:
+            Closed: the other side is gone.
+        """
+        if self._begin == self._end and size <= BUFFER:
+            self._more()
+        if size > self._end - self._begin:
+            content = bytearray(size)
+            self.fill(memoryview(content))
+            return content
+        self._begin += size
+        return bytearray(self._buffer[self._begin - size : self._begin])
 
     def fill(self, place: memoryview) -> None:
         """Write the next bytes to all of a buffer.
@@ -160,18 +182,23 @@ class Incoming:
             Closed: the other side is gone.
         """
         while len(place):
-            if not len(self._unread):
-                large = len(place) >= BUFFER
-                count = self._receive(place if large else self._buffer)
-                if not count:
-                    raise Closed
-                if large:
-                    place = place[count:]
-                    continue
-                self._unread = self._buffer[:count]
-            count = min(len(place), len(self._unread))
-            place[:count] = self._unread[:count]
-            place, self._unread = place[count:], self._unread[count:]
+            if self._begin == self._end and len(place) >= BUFFER:
+                place = place[self._received(place) :]
+                continue
+            if self._begin == self._end:
+                self._more()
+            count = min(len(place), self._end - self._begin)
+            place[:count] = self._buffer[self._begin : self._begin + count]
+            place, self._begin = place[count:], self._begin + count
+
+    def _more(self) -> None:
+        self._begin, self._end = 0, self._received(self._buffer)
+
+    def _received(self, place: memoryview) -> int:
+        count = self._receive(place)
+        if not count:
+            raise Closed
+        return count
 
 
 def receive(incoming: Incoming) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -184,11 +211,11 @@ def receive(incoming: Incoming) -> tuple[dict[str, Any], list[np.ndarray]]:
         WireError: it is no message, or too large.
         Closed: the other side is gone.
     """
-    (length,) = _LENGTH.unpack(_read(incoming, _LENGTH.size))
+    (length,) = _LENGTH.unpack(incoming.take(_LENGTH.size))
     if length > MAX_HEADER:
         raise WireError("the header is too long")
     try:
-        header = json.loads(_read(incoming, length))
+        header = json.loads(incoming.take(length))
     except (ValueError, RecursionError) as error:
         raise WireError("the header is not JSON") from error
     if not isinstance(header, dict) or not isinstance(header.get("arrays"), list):
@@ -201,21 +228,22 @@ def receive(incoming: Incoming) -> tuple[dict[str, Any], list[np.ndarray]]:
         total += size
         if total > MAX_ARRAYS:
             raise WireError("the arrays are too large")
-        try:
-            array = np.empty(shape, dtype)
-        except ValueError as error:  # sizes whose product is none
-            raise WireError("an array has a shape that cannot be") from error
-        incoming.fill(_bytes_of(array))
-        if dtype.kind == "b":  # a truth value of another byte than 0 or 1 would count more than once
-            np.not_equal(array.view(np.uint8), 0, out=array)
-        arrays.append(array)
+        arrays.append(_array(incoming, dtype, shape, size))
     return header, arrays
 
 
-def _read(incoming: Incoming, size: int) -> bytearray:
-    content = bytearray(size)
-    incoming.fill(memoryview(content))
-    return content
+def _array(incoming: Incoming, dtype: np.dtype, shape: list[int], size: int) -> np.ndarray:
+    try:
+        if 0 < size <= BUFFER:
+            array = np.frombuffer(incoming.take(size), dtype).reshape(shape)
+        else:
+            array = np.empty(shape, dtype)
+            incoming.fill(_bytes_of(array))
+    except ValueError as error:  # sizes whose product is none
+        raise WireError("an array has a shape that cannot be") from error
+    if dtype.kind == "b":  # a truth value of another byte than 0 or 1 would count more than once
+        np.not_equal(array.view(np.uint8), 0, out=array)
+    return array
 
 
 def _described(entry: Any) -> tuple[np.dtype, list[int], int]:

@@ -223,12 +223,12 @@ def grade_class(job: Job, report: Report) -> Iterator[Graded]:
         report("", f"importing {', '.join(sorted(imports)) or 'what notebooks need'}")
         job.sandbox.prepare(imports)
     pages: dict[str, StudentResult] = {}
-    with Pool(job.options.workers, report) as pool:
+    with gradebook.KeptOpen(course) as book, Pool(job.options.workers, report) as pool:
         for student, graded in pool.run(_grade_student, {found.student: found for found in job.submissions}):
             if isinstance(graded, Lost):
                 graded = _not_graded(job, student, f"{graded}. Remedy: grade again; if it stays, a person has to look")
             if not (unusable or graded.fault or job.options.diff):
-                unusable = _enter(job, graded.result, pages)
+                unusable = _enter(job, book, graded.result, pages)
             report(student, DONE)
             yield graded
         for student, problem in pool.run(_feedback, pages if job.options.feedback else {}):
@@ -247,7 +247,7 @@ def _enter_assignment(course: Course, assignment: str, sources: dict[str, Notebo
     return ""
 
 
-def _enter(job: Job, result: StudentResult, pages: dict[str, StudentResult]) -> str:
+def _enter(job: Job, book: gradebook.KeptOpen, result: StudentResult, pages: dict[str, StudentResult]) -> str:
     """Enter a result into the gradebook and note whose feedback pages are to be written.
 
     Returns:
@@ -261,8 +261,7 @@ def _enter(job: Job, result: StudentResult, pages: dict[str, StudentResult]) -> 
             submission = job.options.submitted / result.student / result.assignment
             _add_problem(result, enter_plain_result(course, result, submission, changed))
         else:
-            with gradebook.opened(course) as book:
-                gradebook.enter_result(book, result, changed)
+            book.enter(result, changed)
         if result.changed:
             result.changed = []
             save(result, folder)

@@ -59,6 +59,67 @@ def opened(course: Course) -> Iterator[Gradebook]:
         Locked: another program holds it.
         CourseError: it cannot be opened, is no gradebook, or cannot be written.
     """
+    with _explained(course), Gradebook(url(course)) as gradebook:
+        yield gradebook
+
+
+class KeptOpen:
+    """The gradebook while a class is graded: to open it takes longer than to enter a result.
+
+    It is opened again after an error, and where another file has taken its place.
+    """
+
+    def __init__(self, course: Course):
+        self._course = course
+        self._gradebook: Gradebook | None = None
+        self._file: tuple[int, int] | None = None
+
+    def enter(self, result: StudentResult, changed: Collection[tuple[str, str]]) -> None:
+        """Write one student's scores, as `enter_result` does.
+
+        Raises:
+            Locked: another program holds the gradebook.
+            CourseError: it cannot be used, or does not hold afterwards what the record says.
+        """
+        try:
+            with _explained(self._course):
+                gradebook = self._current()
+                enter_result(gradebook, result, changed)
+                gradebook.db.rollback()  # what was read to compare is not held on to
+        except CourseError:
+            self.close()
+            raise
+
+    def _current(self) -> Gradebook:
+        if self._gradebook is None or self._file != self._identity():
+            self.close()
+            self._gradebook = Gradebook(url(self._course))
+            self._file = self._identity()
+        return self._gradebook
+
+    def _identity(self) -> tuple[int, int] | None:
+        """What tells the file from another one of its name."""
+        try:
+            found = self._course.gradebook.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def close(self) -> None:
+        if self._gradebook is not None:
+            self._gradebook.close()
+            self._gradebook = None
+
+    def __enter__(self) -> KeptOpen:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+
+@contextmanager
+def _explained(course: Course) -> Iterator[None]:
+    """Whatever goes wrong with the gradebook, as an error that says what to do."""
     # nbgrader starts the program `alembic`, which lies beside the interpreter and need not be on the PATH.
     beside = str(Path(sys.executable).parent)
     if beside not in os.environ.get("PATH", "").split(os.pathsep):
@@ -67,8 +128,7 @@ def opened(course: Course) -> Iterator[Gradebook]:
         with warnings.catch_warnings(), _without_tracebacks():
             # nbgrader builds its objects in an order that SQLAlchemy remarks on; nothing of it concerns us.
             warnings.simplefilter("ignore", SAWarning)
-            with Gradebook(url(course)) as gradebook:
-                yield gradebook
+            yield
     except CourseError:
         raise
     except Exception as error:  # sqlalchemy, sqlite and nbgrader each have errors of their own

@@ -36,6 +36,9 @@ USERS = 1 << 20  # above the users that a machine has, for a grader that runs as
 # What every notebook needs, and what IPython would import at the first cell, traceback, `!` or picture.
 ALWAYS = (
     "gradescent.grading.inside.worker",
+    "gradescent.student.check",
+    "gradescent.student.datasets",
+    "gradescent.student.plots",
     "numpy.fft",
     "numpy.linalg",
     "numpy.random",

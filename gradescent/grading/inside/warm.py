@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import io
 import json
 import os
 import select
@@ -36,13 +37,15 @@ def main() -> None:
     sys.argv = ["notebook"]
     imports = json.loads(control.recv(MAX_REQUEST))
     missing = [name for name in imports if not _imported(name)]
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel takes away who has ended
+    if "matplotlib.pyplot" in sys.modules:
+        _draw()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page that it looks at
     control.send(json.dumps({"threads": len(list(Path("/proc/self/task").iterdir())), "missing": missing}).encode())
     while True:
         request, files, _, _ = socket.recv_fds(control, MAX_REQUEST, 2)
+        _take_away_the_ended()
         if not request:
             return
         if os.fork() == 0:
@@ -63,11 +66,31 @@ def _imported(name: str) -> bool:
     return True
 
 
+def _draw() -> None:
+    """Draw a picture that nobody sees: fonts, and what matplotlib makes at its first one, are then there for all children."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([0, 1], label="a")
+    axes.scatter([0], [1])
+    axes.set(title="a", xlabel="$x_1$")
+    axes.legend()
+    FigureCanvasAgg(figure).print_png(io.BytesIO())
+
+
+def _take_away_the_ended() -> None:
+    """Wait for the children that have ended; so the kernel counts their time as the grader's, too."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def _guarded(built: walls.Walls, channel: int, status: int) -> NoReturn:
     """In a child: become the guard, behind which the student's process starts."""
     telling = socket.socket(fileno=status)
     with _told(telling):
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         linux.control(linux.SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
         os.setsid()
         _tell(telling, {"pid": os.getpid()})

@@ -203,6 +203,9 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
+    # Submissions are divided among the cores: a BLAS of many threads would only have the supervisors wait for each other.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     from gradescent.grading.imports import first_set, warm_sets
     from gradescent.grading.sandbox import head_start
 

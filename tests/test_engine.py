@@ -594,6 +594,77 @@ def test_an_author_gives_one_cell_more_memory(course: Course, hand_in: Callable,
     assert _errors(course, "large") == []
 
 
+LARGE_FILE = "np.save('large.npy', np.ones(3 * 2**20 // 8))"
+MUCH_TEXT = "print('x' * 300_000)"
+LONG_SLEEP = "import time\ntime.sleep(4)"
+
+
+@pytest.mark.parametrize(
+    ("limit", "own", "code", "words"),
+    [
+        ("file_mb = 2", "file_mb=8", LARGE_FILE, "A file, and a folder, may have 2 MB here (file_mb)"),
+        ("output_mb = 0.1", "output_mb=1", MUCH_TEXT, "a cell may show 0.1 MB (output_mb)"),
+    ],
+)
+def test_an_author_gives_one_cell_a_limit_of_its_own(
+    course: Course, hand_in: Callable, grade: Callable, limit: str, own: str, code: str, words: str
+) -> None:
+    notebook = network_notebook(course)
+    answer = next(cell for cell in notebook.cells if cell.id == "solution_evaluate")
+    answer.source += f"\n\n\n{code}"
+    hand_in("much", notebook)
+    _limits(course, limit)
+    assert scores(grade()[1]["much"]) == FULL
+    assert words in _shown(course, "much")
+    _mark(course, 'solution="evaluate"', f'solution="evaluate" {own}')
+    assert scores(grade()[1]["much"]) == FULL
+    assert words not in _shown(course, "much")
+
+
+def test_a_notebook_may_show_so_much_in_all(course: Course, hand_in: Callable, grade: Callable) -> None:
+    notebook = network_notebook(course)
+    notebook.cells += [new_code_cell(MUCH_TEXT) for _ in range(3)]
+    hand_in("loud", notebook)
+    _limits(course, "submission_output_mb = 0.2")
+    assert scores(grade()[1]["loud"]) == FULL
+    assert "its notebook may show no more (submission_output_mb)" in _shown(course, "loud")
+
+
+def test_a_cell_that_sleeps_is_ended_by_its_own_wall_clock(course: Course, hand_in: Callable, grade: Callable) -> None:
+    notebook = network_notebook(course)
+    answer = next(cell for cell in notebook.cells if cell.id == "solution_evaluate")
+    answer.source += f"\n\n\n{LONG_SLEEP}"
+    hand_in("sleepy", notebook)
+    _mark(course, 'solution="evaluate"', 'solution="evaluate" wall_seconds=2')
+    assert grade()[1]["sleepy"]["evaluate"]["outcome"] == "time limit"
+    assert "no answer within 2 s of wall clock (wall_seconds)" in _shown(course, "sleepy")
+    _mark(course, "wall_seconds=2", "wall_seconds=60")
+    assert scores(grade()[1]["sleepy"]) == FULL
+
+
+def test_a_notebook_may_use_so_much_cpu_time_in_all(course: Course, hand_in: Callable, grade: Callable) -> None:
+    notebook = network_notebook(course)
+    busy = "import time\nend = time.process_time() + 1\nwhile time.process_time() < end:\n    pass"
+    notebook.cells[1:1] = [new_code_cell(busy) for _ in range(4)]
+    hand_in("busy", notebook)
+    _limits(course, "submission_cpu_seconds = 2.5")
+    entry = grade()[1]["busy"]
+    assert entry["evaluate"]["outcome"] == "time limit"
+    assert (
+        "2.5 s of CPU time, in all its cells and calls together (submission_cpu_seconds)"
+        in entry["evaluate"]["message"]
+    )
+    _limits(course, "submission_cpu_seconds = 60")
+    assert scores(grade()[1]["busy"]) == FULL
+
+
+def _shown(course: Course, student: str) -> str:
+    """All text that a notebook's cells show."""
+    written = nbformat.read(course.autograded / student / ASSIGNMENT / f"{NETWORK}.ipynb", 4)
+    outputs = [output for cell in written.cells for output in cell.get("outputs", [])]
+    return "\n".join(output.get("text", "") + output.get("evalue", "") for output in outputs)
+
+
 def _errors(course: Course, student: str) -> list[str]:
     written = nbformat.read(course.autograded / student / ASSIGNMENT / f"{NETWORK}.ipynb", 4)
     outputs = [output for cell in written.cells for output in cell.get("outputs", [])]

@@ -9,10 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 from conftest import ASSIGNMENT, NETWORK, make_course, network_notebook, source_of
 from faults_class import FULL, Class, Running, slow_notebook, wait_for
@@ -20,8 +22,8 @@ from nbformat import NotebookNode
 
 from grader_tests.variants import Variant, fill
 from gradescent.cli import DONE, NEEDS_A_PERSON, STOPPED, USAGE
-from gradescent.course import Course, load_course
-from gradescent.grading import gradebook, pool
+from gradescent.course import Course, Limits, load_course
+from gradescent.grading import gradebook, intake, pool
 
 BY_HAND, ANSWER = "part1_by_hand", "wrong_answer"
 LATE = ("ben", "cleo", "dan")
@@ -384,6 +386,64 @@ def test_a_submission_that_goes_away_is_graded_as_it_was_read_or_left_for_the_ne
     assert room.grade("--no-feedback").code == DONE
     assert room.record("ben").read_bytes() != as_it_was_read
     room.assert_complete(before, pages=False)
+
+
+# A file whose reading fails, in the place of one: a page of memory that nobody has, or what nobody may read.
+UNREADABLE = """
+mount --bind /proc/$$/mem "$0"
+exec "$@"
+"""
+
+
+def test_a_submission_that_the_machine_cannot_read_is_left_for_the_next_run(room: Class) -> None:
+    before, submission = room.records(), room.submission("ada")
+    room.hand_in("ben")
+    if os.getuid() == 0:
+        ended = room.grade_within(in_own_mounts(UNREADABLE, submission), "--no-feedback")
+        reason = "Input/output error"
+    else:
+        submission.chmod(0)
+        ended = room.grade("--no-feedback")
+        submission.chmod(0o644)
+        reason = "Permission denied"
+    assert ended.code == NEEDS_A_PERSON, ended.printed
+    ended.says(f"! ada: {submission}: {reason}", "correct the permissions", "grade again")
+    assert room.records().items() >= before.items()
+    assert room.entered() == {"ada": FULL, "ben": FULL}
+    before = room.records()
+    assert room.grade("--no-feedback").code == DONE
+    room.assert_complete(before, pages=False)
+    room.assert_looked()
+
+
+@pytest.fixture
+def permitted_little(tmp_path: Path) -> Iterator[Path]:
+    """A folder for one who is not root, whom nothing is denied to."""
+    if os.getuid() != 0:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory() as name:
+        os.chown(name, 65534, 65534)
+        os.seteuid(65534)
+        try:
+            yield Path(name)
+        finally:
+            os.seteuid(0)
+
+
+def test_what_may_not_be_read_is_the_machines_fault(permitted_little: Path) -> None:
+    folder = permitted_little / "ada" / ASSIGNMENT
+    folder.mkdir(parents=True)
+    file = folder / f"{NETWORK}.ipynb"
+    file.touch(0)
+    with pytest.raises(PermissionError, match=file.name):
+        intake.read_regular(file, 100, "")
+    for closed in (folder, folder.parent):
+        closed.chmod(0)
+        (submission,) = intake.submissions(permitted_little, ASSIGNMENT)
+        with pytest.raises(PermissionError, match=closed.name):
+            intake.find_parts(submission, {NETWORK: nbformat.v4.new_notebook()}, Limits())
+        closed.chmod(0o755)
 
 
 def test_a_submission_that_changes_while_it_is_graded_is_graded_again(room: Class) -> None:

@@ -24,6 +24,12 @@ MAX_CELLS = 1000
 PICTURES = ("image/png", "image/jpeg")
 BASE64 = re.compile(r"[A-Za-z0-9+/=\n]+")
 CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+NO_FILES = {  # errors of opening that are the submission's
+    errno.ELOOP: "is a link",
+    errno.ENXIO: "is not a regular file",
+    errno.ENODEV: "is not a regular file",
+    errno.ENAMETOOLONG: "lies too deep in folders",
+}
 SHARED_NAMES = 3  # of cells and functions, from which a notebook without a name of ours is taken for a part
 
 
@@ -71,12 +77,19 @@ def submissions(submitted: Path, assignment: str) -> list[Submission]:
         entry.name for entry in os.scandir(submitted) if entry.is_dir() and not entry.name.startswith(".")
     )
     found = [_submission(name, submitted / name / assignment) for name in students]
-    found = [submission for submission in found if submission.folder.is_dir()]
+    found = [submission for submission in found if _may_be_there(submission.folder)]
     if not found:
         raise CourseError(
             f"{submitted}: nobody handed in {assignment!r}. Remedy: put notebooks at <student>/{assignment}/*.ipynb"
         )
     return found
+
+
+def _may_be_there(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except OSError:  # not permitted, for instance: said when it is read
+        return True
 
 
 def _submission(name: str, folder: Path) -> Submission:
@@ -95,6 +108,9 @@ def find_parts(submission: Submission, sources: dict[str, NotebookNode], limits:
         submission: whose.
         sources: the source notebooks, by part.
         limits: on the size.
+
+    Raises:
+        OSError: the machine cannot read what is there.
     """
     found = {name: Found() for name in sources}
     if submission.folder.is_symlink() or submission.folder.parent.is_symlink():
@@ -193,9 +209,17 @@ def read_notebook(file: Path, limits: Limits) -> tuple[NotebookNode, list[str]]:
         The notebook, and notes about what had to be repaired.
 
     Raises:
-        IntakeError: it cannot be read, is too large, or is no notebook.
+        IntakeError: it is no notebook, or too large.
+        OSError: the machine cannot read it.
     """
-    text = _read_regular(file, int(limits.notebook_mb * (1 << 20)))
+    remedy = "clear all outputs in Jupyter and save, or raise notebook_mb in course.toml"
+    raw = read_regular(file, int(limits.notebook_mb * (1 << 20)), remedy)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise IntakeError(
+            f"{file}: not a notebook, it is no text in UTF-8. Remedy: ask the student for the .ipynb file itself"
+        ) from error
     if not text.strip():
         raise IntakeError(f"{file}: the file is empty. Remedy: ask the student to save and hand in again")
     try:
@@ -220,33 +244,41 @@ def read_notebook(file: Path, limits: Limits) -> tuple[NotebookNode, list[str]]:
     return notebook, notes
 
 
-def _read_regular(file: Path, limit: int) -> str:
+def read_regular(file: Path, limit: int, remedy: str) -> bytes:
+    """What is in a file that was handed in. No link is followed, and nothing blocks.
+
+    Args:
+        file: which.
+        limit: on its size, in bytes.
+        remedy: for a larger one.
+
+    Raises:
+        IntakeError: it is no regular file, or is larger.
+        OSError: the machine cannot read it, which is no fault of the submission.
+    """
     try:
         handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        reason = "is a link" if error.errno == errno.ELOOP else f"cannot be read ({error.strerror})"
-        raise IntakeError(f"{file}: {reason}. Remedy: put the notebook itself there, readable") from error
-    status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(handle)
-        raise IntakeError(f"{file}: is not a regular file. Remedy: put the notebook itself there")
-    with os.fdopen(handle, "rb") as stream:
+        if error.errno not in NO_FILES:
+            raise
+        raise IntakeError(f"{file}: {NO_FILES[error.errno]}. Remedy: put the file itself there") from error
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise IntakeError(f"{file}: is not a regular file. Remedy: put the file itself there")
         if status.st_size > limit:
-            size = status.st_size / (1 << 20)
-            raise IntakeError(
-                f"{file}: {size:.0f} MB, and at most {limit >> 20} MB are opened. "
-                f"Remedy: clear all outputs in Jupyter and save, or raise notebook_mb in course.toml"
-            )
-        try:
-            return stream.read(limit + 1).decode("utf-8-sig")
-        except OSError as error:
-            raise IntakeError(
-                f"{file}: cannot be read ({error.strerror}). Remedy: check the disk and the permissions"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise IntakeError(
-                f"{file}: not a notebook, it is no text in UTF-8. Remedy: ask the student for the .ipynb file itself"
-            ) from error
+            sizes = f"{_size(status.st_size)}, and at most {_size(limit)} are opened"
+            raise IntakeError(f"{file}: {sizes}. Remedy: {remedy}")
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            return stream.read(limit + 1)
+    except OSError as error:  # that of a read names no file
+        raise OSError(error.errno, error.strerror, str(file)) from error
+    finally:
+        os.close(handle)
+
+
+def _size(count: int) -> str:
+    return f"{count / (1 << 20):.0f} MB" if count >= 1 << 20 else f"{count} bytes"
 
 
 def _clean_up(file: Path, notebook: NotebookNode) -> None:

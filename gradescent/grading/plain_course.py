@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 import os
-import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -361,7 +360,7 @@ def _handed_in(folder: Path, ignored: list[str], room: int) -> tuple[dict[str, b
             notes.append(f"{folder}: only the first {intake.MAX_FILES} files were given to the notebooks")
             break
         try:
-            content = _content(file, room)
+            content = intake.read_regular(file, room, "grade with a higher --limit file_mb=")
         except intake.IntakeError as error:
             notes.append(f"left out: {error}")
             continue
@@ -370,26 +369,18 @@ def _handed_in(folder: Path, ignored: list[str], room: int) -> tuple[dict[str, b
     return files, notes
 
 
-def _content(file: Path, limit: int) -> bytes:
-    """What is in a regular file of at most so many bytes. No link is followed, and nothing blocks."""
-    try:
-        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as stream:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
-                raise intake.IntakeError(f"{file}: is no regular file, or larger than {limit} bytes")
-            return stream.read(limit)
-    except OSError as error:
-        raise intake.IntakeError(f"{file}: cannot be read ({error.strerror}); links are not followed") from error
-
-
 def _walk(folder: Path, ignored: list[str]) -> Iterator[Path]:
     """The files of a submission, links among them, in a fixed order; no link is followed."""
-    for name, folders, files in os.walk(folder):
+    for name, folders, files in os.walk(folder, onerror=_raise_fault):
         folders[:] = sorted(entry for entry in folders if not _is_ignored(entry, ignored))
         for entry in sorted(files):
             if not _is_ignored(entry, ignored):
                 yield Path(name, entry)
+
+
+def _raise_fault(error: OSError) -> None:
+    if error.errno not in intake.NO_FILES:
+        raise error
 
 
 def _is_ignored(name: str, ignored: list[str]) -> bool:
@@ -400,15 +391,15 @@ def submitted_at(folder: Path) -> datetime | None:
     """The time in a submission's timestamp.txt, None where there is none.
 
     Raises:
-        IntakeError: it cannot be read, or is no time.
+        IntakeError: it is no file, or no time.
+        OSError: the machine cannot read it.
     """
     file = folder / "timestamp.txt"
     if not file.exists() and not file.is_symlink():
         return None
-    text = _content(file, MAX_TIMESTAMP).decode("utf-8", "replace").strip()
+    remedy = "write it as 2025-05-13 23:59:00 UTC"
+    text = intake.read_regular(file, MAX_TIMESTAMP, remedy).decode("utf-8", "replace").strip()
     try:
         return parse_utc(text) if text else None
     except (ValueError, OverflowError) as error:
-        raise intake.IntakeError(
-            f"{file}: is no time: {text[:50]!r}. Remedy: write it as 2025-05-13 23:59:00 UTC"
-        ) from error
+        raise intake.IntakeError(f"{file}: is no time: {text[:50]!r}. Remedy: {remedy}") from error

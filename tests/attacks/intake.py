@@ -129,7 +129,7 @@ ATTACKS = [
         "its JSON breaks",
     ),
     broken("a_pipe", with_file(os.mkfifo), "is not a regular file"),
-    broken("a_socket", with_file(_socket), "cannot be read"),
+    broken("a_socket", with_file(_socket), "is not a regular file"),
     broken("a_file_of_a_terabyte", with_file(_sparse), "20 MB are opened"),
     broken("a_zip", with_file(_zip), "no text in UTF-8"),
     broken(

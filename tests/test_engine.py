@@ -762,6 +762,17 @@ def test_a_diff_writes_nothing_and_says_whose_points_would_change(
     assert now == files
 
 
+def test_a_diff_of_a_class_that_was_never_graded_writes_nothing(
+    course: Course, hand_in: Callable, grade: Callable
+) -> None:
+    hand_in("ada")
+    files = set(course.root.rglob("*"))
+    code, _, printed = grade("--diff")
+    assert code == DONE
+    assert "ada" in printed
+    assert set(course.root.rglob("*")) - {course.root / "results.json"} == files
+
+
 def test_manual_grades_and_comments_survive_a_regrade(course: Course, hand_in: Callable, grade: Callable) -> None:
     hand_in("ada")
     grade()

@@ -442,7 +442,9 @@ def test_diff_writes_nothing(fresh: Path) -> None:
     nb = nbformat.read(hand, as_version=4)
     write("double", "double = None")(nb)
     nbformat.write(nb, hand)
+    files = set(fresh.rglob("*"))
     grade(fresh, "--diff")
+    assert set(fresh.rglob("*")) == files
     assert grades(fresh) == before_it
     assert record(fresh, "right")[0]["questions"]["test_double"]["score"] == 2
 

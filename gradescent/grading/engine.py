@@ -7,7 +7,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,7 +144,7 @@ def opened_job(course: Course, assignment: Assignment, options: Options) -> Iter
     refuse_visible([course.root, options.submitted])
     devices = graphics_processors() if assignment.gpu else ()
     with (
-        only_one(course),
+        nullcontext() if options.diff else only_one(course),
         training_data(assignment) as (data, described),
         Sandbox(data, first_set(imports), options.trust, devices=devices) as sandbox,
     ):

@@ -104,24 +104,49 @@ found = [warm, float(model.fit(np.ones((8, 2)), np.ones((8, 1)), verbose=0).hist
         assert value(sandbox, KERAS, code) == [True, True]
 
 
+THREAD = "import threading, time; threading.Thread(target=time.sleep, args=(600,), daemon=True).start()"
+
+
+def with_module(name: str, text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> frozenset[str]:
+    """Have warm processes find one more module."""
+    original = sandboxes.environment
+
+    def environment(*args: Any) -> dict[str, str]:
+        given = original(*args)
+        return {**given, "PYTHONPATH": f"{given['PYTHONPATH']}:{folder}"}
+
+    monkeypatch.setattr(sandboxes, "environment", environment)
+    (folder / f"{name}.py").write_text(text)
+    return frozenset({name})
+
+
 def test_where_a_fork_is_not_safe_a_fresh_process_serves(
     sandbox_of: SandboxOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox_of(Backend.NAMESPACES)  # else skipped
-
-    def environment(*args: Any) -> dict[str, str]:
-        given = original(*args)
-        return {**given, "PYTHONPATH": f"{given['PYTHONPATH']}:{tmp_path}"}
-
-    original = sandboxes.environment
-    monkeypatch.setattr(sandboxes, "environment", environment)
-    text = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()"
-    (tmp_path / "starts_a_thread.py").write_text(text)
-    imports = frozenset({"starts_a_thread"})
+    imports = with_module("starts_a_thread", THREAD, tmp_path, monkeypatch)
     with Sandbox(tmp_path, imports, only=Backend.NAMESPACES) as sandbox:
         (process,) = sandbox._warm.values()
         assert process.imports == ()
         assert value(sandbox, imports, "import sys\nfound = 'matplotlib.pyplot' in sys.modules") is False
+
+
+def test_a_warm_process_that_is_started_again_must_be_safe_to_fork_again(
+    sandbox_of: SandboxOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox_of(Backend.NAMESPACES)  # else skipped
+    mark = tmp_path / "mark"
+    imports = with_module(
+        "starts_a_thread_later", f"import os\nif os.path.exists({str(mark)!r}):\n    {THREAD}", tmp_path, monkeypatch
+    )
+    with Sandbox(tmp_path, imports, only=Backend.NAMESPACES) as sandbox:
+        (process,) = sandbox._warm.values()
+        assert process.imports[-1] in imports
+        mark.touch()
+        process._process.kill()
+        process._process.wait()
+        assert value(sandbox, imports, "found = 1") == 1
+        assert (process.imports, process.threads) == ((), 1)
 
 
 def test_where_a_calculation_hangs_after_a_fork_a_fresh_process_serves(

@@ -186,6 +186,8 @@ class WarmProcess:
     """A process that has imported a set of modules, and forks a child a submission.
 
     Several supervisors may hold one and ask it at the same time: a request is one datagram, and is answered elsewhere.
+    A fork takes one thread along; the others, and the locks that they hold, are lost. So modules that start threads are
+    not imported: `imports` is empty then.
 
     Args:
         imports: names of the modules; none for a process that only forks.
@@ -216,10 +218,16 @@ class WarmProcess:
                 cwd="/",
                 start_new_session=True,
             )
+        self.threads = 0
         self._control.send(json.dumps(self.imports).encode())
 
+    def _restart(self) -> None:
+        self.close()
+        self._start()
+        self.wait()
+
     def wait(self) -> None:
-        """Wait until everything is imported.
+        """Wait until everything is imported that can be.
 
         Raises:
             MachineFault: it is not.
@@ -231,6 +239,9 @@ class WarmProcess:
             self.close()
             raise MachineFault(f"the warm process did not start ({type(error).__name__})") from None
         self.threads, self.missing = news["threads"], news["missing"]
+        if self.threads > 1 and self.imports:
+            self.imports = ()
+            self._restart()
 
     def fork(self, walls: Walls, folder: tempfile.TemporaryDirectory | None = None) -> ForkedChild:
         """Start a student's process. A warm process that was killed is replaced.
@@ -245,9 +256,7 @@ class WarmProcess:
             try:
                 socket.send_fds(self._control, request, [theirs.fileno(), told.fileno()])
             except OSError:
-                self.close()
-                self._start()
-                self.wait()
+                self._restart()
                 socket.send_fds(self._control, request, [theirs.fileno(), told.fileno()])
         child = ForkedChild(ours, telling, folder)
         if child.started(IMPORT_SECONDS):

@@ -203,9 +203,6 @@ class Sandbox:
         else:
             process = _started(imports, self._folder.name, bool(self._devices))
         process.wait()
-        if process.threads > 1:  # a fork takes one thread along; the others, and the locks that they hold, are lost
-            process.close()
-            process = self._warm_process(())
         return process
 
     def _walls(self, limits: Limits, home: str) -> walls.Walls:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import socket
 import struct
 from typing import Any
 
@@ -22,13 +21,11 @@ def refuse(*content: Any) -> Any:
 
 
 def round_trip(value: Any) -> Any:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        arrays: list[np.ndarray] = []
-        header = {"value": wire.encode(value, arrays, lambda item: {"handle": [0, type(item).__name__]})}
-        wire.send(theirs.sendall, header, arrays)
-        received, got = wire.receive(wire.Incoming(ours.recv_into))
-        return wire.Decoder(got, refuse).decode(received["value"])
+    sent, arrays = io.BytesIO(), list[np.ndarray]()
+    header = {"value": wire.encode(value, arrays, lambda item: {"handle": [0, type(item).__name__]})}
+    wire.send(sent.write, header, arrays)
+    received, got = wire.receive(incoming(sent.getvalue()))
+    return wire.Decoder(got, refuse).decode(received["value"])
 
 
 scalars = (
@@ -88,6 +85,7 @@ def incoming(content: bytes) -> wire.Incoming:
     [
         b"not json",
         b"[" * 100_000,
+        '{"arrays": []}'.encode("utf-16"),
         [1, 2],
         {"no": "arrays"},
         {"arrays": "many"},
@@ -104,6 +102,26 @@ def incoming(content: bytes) -> wire.Incoming:
 def test_what_is_no_message_is_refused(header: Any) -> None:
     with pytest.raises((wire.WireError, TypeError)):
         wire.receive(message(header))
+
+
+def test_parts_are_counted_outside_of_texts() -> None:
+    value = {"a,[{": [1, [], {"\\": '",\\"[', "é": "\\\\,"}], "b": {}}
+    assert wire.parts(json.dumps(value).encode()) == wire.parts(json.dumps(value, ensure_ascii=False).encode()) == 9
+
+
+@pytest.mark.parametrize("part", ["[],", '{"":0},', '",[{",', "[[[0]]],"])
+def test_a_header_of_more_parts_than_any_value_has_is_refused_before_it_is_read(part: str) -> None:
+    header = f'{{"arrays": [], "value": [{part * wire.MAX_PARTS}0]}}'
+    with pytest.raises(wire.WireError, match="too many parts"):
+        wire.receive(message(header.encode()))
+
+
+def test_a_long_text_and_the_largest_value_are_read() -> None:
+    text = ',[{"\\' * (wire.MAX_PARTS // 2)
+    header, _ = wire.receive(message({"arrays": [], "value": text}))
+    assert header["value"] == text
+    largest = [[0.5]] * (wire.MAX_ITEMS // 2 - 1)
+    assert len(round_trip(largest)) == len(largest)
 
 
 def test_a_header_that_claims_gigabytes_is_refused_unread() -> None:

@@ -116,11 +116,12 @@ Network.forward_prop = forward_prop
     forging(
         "a_reply_of_millions_of_lists",
         "b'{\"arrays\": [], \"value\": {\"list\": [' + b'[],' * 2_000_000 + b'1]}}'",
-        "wrong",
+        "process died",
+        "too many parts",
     ),
     forging(
         "a_reply_of_millions_of_arrays",
-        "b'{\"arrays\": [' + b'[\"|b1\",[0]],' * 2_000_000 + b'[\"|b1\",[0]]]}'",
+        "b'{\"arrays\": [' + b'[\"|b1\",[0]],' * 500_000 + b'[\"|b1\",[0]]]}'",
         "process died",
         "too many arrays",
     ),

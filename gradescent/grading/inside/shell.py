@@ -33,9 +33,11 @@ from jupyter_client.jsonutil import json_default
 from jupyter_client.session import Session
 from traitlets.config import Config
 
+from gradescent.grading.inside import wire
 from gradescent.student.invoke import cpu_limit, describe, listen
 
 MAX_OUTPUTS = 1000  # of one cell; the grader keeps fewer
+PART_BYTES = 8  # that a part of JSON counts for beyond its text: a message may not have too many
 MAX_UPDATES = 100  # of outputs of earlier cells, by one cell
 WIDEST = 12  # bytes of one character as ASCII JSON
 FLUSH_SECONDS = 0.2  # ipykernel's: text that was written together stays together
@@ -113,8 +115,9 @@ class Recorder(Session):
         if isinstance(msg_or_type, dict):
             kind, content = msg_or_type["msg_type"], msg_or_type["content"]
         packed = self._packed(content)
+        size = len(packed) if packed.isascii() else 3 * len(packed)
         with self.lock:
-            self._record(kind, json.loads(packed), len(packed) if packed.isascii() else 3 * len(packed))
+            self._record(kind, json.loads(packed), size + PART_BYTES * wire.parts(packed))
 
     def _packed(self, content: Bundle) -> bytes:
         """JSON with pictures in base64. What is no JSON becomes text rather than an error."""

@@ -19,12 +19,15 @@ MAX_ARRAYS = 512 << 20  # bytes of all arrays of a message
 MAX_COUNT = 10_000  # arrays of a message
 MAX_DEPTH = 16
 MAX_ITEMS = 1_000_000  # the gradients of a network of 784-300-10 as nested lists are a quarter of it
+MAX_PARTS = 3 * MAX_ITEMS  # brackets and commas of a header: an item has at most three
 MAX_STRING = 20_000
 BUFFER = 1 << 16  # bytes that are read or written at once
 DTYPES = {
     np.dtype(code).str for code in ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "c8", "c16")
 }
 
+_NO_MARKS = bytes(set(range(256)) - set(b'",[{'))
+_QUOTE = ord('"')
 _LENGTH = struct.Struct(">I")
 
 
@@ -214,8 +217,11 @@ def receive(incoming: Incoming) -> tuple[dict[str, Any], list[np.ndarray]]:
     (length,) = _LENGTH.unpack(incoming.take(_LENGTH.size))
     if length > MAX_HEADER:
         raise WireError("the header is too long")
+    body = incoming.take(length)
+    if length > MAX_PARTS and parts(body) > MAX_PARTS:  # which take up to thirty times their bytes
+        raise WireError("the header has too many parts")
     try:
-        header = json.loads(incoming.take(length))
+        header = json.loads(body.decode())  # of bytes in UTF-16 the parts could not be counted
     except (ValueError, RecursionError) as error:
         raise WireError("the header is not JSON") from error
     if not isinstance(header, dict) or not isinstance(header.get("arrays"), list):
@@ -244,6 +250,14 @@ def _array(incoming: Incoming, dtype: np.dtype, shape: list[int], size: int) -> 
     if dtype.kind == "b":  # a truth value of another byte than 0 or 1 would count more than once
         np.not_equal(array.view(np.uint8), 0, out=array)
     return array
+
+
+def parts(body: bytes | bytearray) -> int:
+    """How many commas and opening brackets JSON has outside of texts: with one more, at least as many as values."""
+    marks = body.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NO_MARKS)
+    quotes = np.frombuffer(marks, np.uint8) == _QUOTE
+    in_text = np.logical_xor.accumulate(quotes)
+    return int(np.count_nonzero(~(in_text | quotes)))
 
 
 def _described(entry: Any) -> tuple[np.dtype, list[int], int]:

@@ -16,6 +16,8 @@ import nbformat
 import numpy as np
 import pytest
 from conftest import ASSIGNMENT, NETWORK, network_notebook
+from jinja2 import Environment
+from jinja2.runtime import Context
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
@@ -24,7 +26,7 @@ from grader_tests import questions
 from grader_tests.variants import Variant
 from gradescent.cli import DONE, NEEDS_A_PERSON, USAGE, main
 from gradescent.course import Course
-from gradescent.grading import engine, gradebook
+from gradescent.grading import engine, feedback, gradebook
 from gradescent.grading.record import StudentResult
 from gradescent.grading.sandbox import Sandbox
 from gradescent.student.judging import Check, Student, Wrong
@@ -771,6 +773,34 @@ def test_a_diff_of_a_class_that_was_never_graded_writes_nothing(
     assert code == DONE
     assert "ada" in printed
     assert set(course.root.rglob("*")) - {course.root / "results.json"} == files
+
+
+ENDLESS = "''.join(f'<b id={n}>' for n in range(8000))"
+
+
+def test_html_that_takes_too_long_is_shown_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedback, "PAGE_SECONDS", 1.0)
+    page = Context(Environment(), {"resources": {}}, "page", {})
+    other = Context(Environment(), {"resources": {}}, "other", {})
+    assert feedback.safe_html(page, "<b onclick=x>1 &lt; 2</b>") == "<b>1 &lt; 2</b>"
+    assert feedback.safe_html(page, eval(ENDLESS) + "1 &lt; 2 <script>") == "<pre>1 &lt; 2 </pre>"
+    assert feedback.safe_html(page, "<b>1</b> &lt;b>") == "<pre>1 &lt;b&gt;</pre>"
+    assert feedback.safe_markdown(page, "**1** <b>") == "<pre>**1** &lt;b&gt;</pre>"
+    assert feedback.safe_html(other, "<b>1</b>") == "<b>1</b>"
+    assert "<strong>1</strong>" in feedback.safe_markdown(other, "**1**")
+
+
+def test_a_page_with_endless_html_is_written(
+    course: Course, hand_in: Callable, grade: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feedback, "PAGE_SECONDS", 1.0)
+    notebook = network_notebook(course)
+    notebook.cells.insert(1, new_code_cell(f"from IPython.display import HTML\nHTML({ENDLESS} + '&lt;seen&gt;')"))
+    hand_in("ada", notebook)
+    assert grade()[0] == DONE
+    page = (course.feedback / "ada" / ASSIGNMENT / f"{NETWORK}.html").read_text()
+    assert "<pre>&lt;seen&gt;</pre>" in page
+    assert "evaluate: right" in page
 
 
 def test_manual_grades_and_comments_survive_a_regrade(course: Course, hand_in: Callable, grade: Callable) -> None:

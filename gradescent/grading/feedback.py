@@ -6,6 +6,8 @@ import copy
 import html
 import logging
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,10 @@ from gradescent.course import Course
 from gradescent.grading.gradebook import url
 from gradescent.grading.record import write_durably
 from gradescent.grading.repair import split_hidden
+from gradescent.student.invoke import OutOfTime, cpu_limit
 
+PAGE_SECONDS = 20.0  # CPU time for a student's text in a page; an honest one takes a tenth of a second
+LEFT = "gradescent_seconds"  # of it: noted in what a page is made with
 MAX_MARKDOWN = 20_000  # characters of a cell that are rendered: hostile Markdown takes quadratic time
 
 # What Markdown, tables and our own messages are made of. No class or id of nbgrader's page can be borrowed.
@@ -40,6 +45,7 @@ LINK = re.compile(r"https?://|mailto:|#", flags=re.IGNORECASE)
 PICTURE = re.compile(r"https?://|data:image/(png|jpeg|gif|svg\+xml);base64,", flags=re.IGNORECASE)
 HIGHLIGHTING = re.compile(r"highlight|[a-z][a-z0-9]?")  # Pygments' classes
 CODE_OF_PAGES = re.compile(r"<(script|style)\b.*?</\1\s*>", flags=re.DOTALL | re.IGNORECASE)
+TAG = re.compile(r"<[^<>]*>")
 COLOURS = CSSSanitizer(allowed_css_properties=["color"])
 
 
@@ -74,10 +80,38 @@ class _Renderer(IPythonRenderer):
             return html.escape(f"[picture: {text}]")
 
 
-def safe_html(text: Any) -> str:
-    """HTML of a student's (or ours) with nothing in it that runs, loads a page or looks like a part of nbgrader's page."""
+def _within_time(context: Context, make: Callable[[], str], otherwise: str) -> str:
+    """What is made of a student's text, within the CPU time that a page may take in all; else the other text, escaped.
+
+    Parsers take quadratic time for tags that nobody closes: minutes for one output.
+    """
+    resources = context.get("resources", {})  # one page's
+    left = resources.get(LEFT, PAGE_SECONDS)
+    begun = time.process_time()
+    try:
+        if left > 0:
+            with cpu_limit(left):
+                made = make()
+            resources[LEFT] = left - (time.process_time() - begun)
+            return made
+    except OutOfTime:
+        resources[LEFT] = 0.0
+    except Exception:  # nested a thousand times, for instance
+        resources[LEFT] = left - (time.process_time() - begun)
+    return f"<pre>{html.escape(otherwise)}</pre>"
+
+
+@pass_context
+def safe_html(context: Context, source: Any) -> str:
+    """HTML of a student's (or ours) as safe HTML, or its text where a page would take too long."""
+    text = str(source)
+    return _within_time(context, lambda: _clean(text), html.unescape(TAG.sub("", text)))
+
+
+def _clean(text: str) -> str:
+    """HTML with nothing in it that runs, loads a page or looks like a part of nbgrader's page."""
     return bleach.clean(
-        CODE_OF_PAGES.sub("", str(text)),
+        CODE_OF_PAGES.sub("", text),
         tags=TEXT | BLOCKS | LISTS | TABLES,
         attributes=_is_safe,
         protocols={"http", "https", "mailto", "data"},
@@ -102,11 +136,8 @@ def safe_markdown(context: Context, source: str) -> str:
     if len(source) > MAX_MARKDOWN:
         return f"<pre>{html.escape(source)}</pre>"
     attachments = context.get("cell", {}).get("attachments", {})
-    try:
-        rendered = MarkdownWithMath(renderer=_Renderer(escape=False, attachments=attachments)).render(source)
-        return safe_html(rendered)
-    except Exception:  # nested a thousand times, for instance: a page shows it as it was written
-        return f"<pre>{html.escape(source)}</pre>"
+    renderer = _Renderer(escape=False, attachments=attachments)
+    return _within_time(context, lambda: _clean(MarkdownWithMath(renderer=renderer).render(source)), source)
 
 
 def configure_pages(config: Any) -> None:

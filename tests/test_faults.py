@@ -12,18 +12,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import nbformat
 import pytest
 from conftest import ASSIGNMENT, NETWORK, make_course, network_notebook, source_of
-from faults_class import FULL, Class, Running, slow_notebook, wait_for
+from faults_class import FORK, FULL, Class, Running, slow_notebook, wait_for
 from nbformat import NotebookNode
 
 from grader_tests.variants import Variant, fill
 from gradescent.cli import DONE, NEEDS_A_PERSON, STOPPED, USAGE
 from gradescent.course import Course, Limits, load_course
 from gradescent.grading import gradebook, intake, pool
+from gradescent.grading.remote import CLOCK, Allowed, Link, RemoteStudent
+from gradescent.grading.sandbox import Backend, Sandbox
+from gradescent.student.judging import Stop
 
 BY_HAND, ANSWER = "part1_by_hand", "wrong_answer"
 LATE = ("ben", "cleo", "dan")
@@ -519,3 +523,30 @@ def test_a_busy_machine_costs_nobody_a_point(room: Class) -> None:
             burner.kill()
             burner.wait()
     room.assert_complete(before, pages=False)
+
+
+def _asks(sandbox: Sandbox, told: Connection) -> None:
+    """In a process of its own: wait for a student's code, for a few seconds at most."""
+    link = Link(sandbox.start((), Limits()), Limits(), CLOCK.now() + 6)
+    told.send("asks")
+    try:
+        code = "import time\ntime.sleep(1)\nfound = 5"
+        link.ask({"op": "cell", "code": code, "seconds": 20}, [], Allowed(20, 2048, 256))
+        told.send(RemoteStudent(link, Allowed(20, 2048, 256)).read("found"))
+    except Stop as stop:
+        told.send(str(stop))
+    finally:
+        link.child.stop()
+
+
+def test_a_pause_of_the_grader_is_no_time_of_the_submission(sandbox_of: Callable[[Backend], Sandbox]) -> None:
+    told, tells = FORK.Pipe(duplex=False)
+    asking = FORK.Process(target=_asks, args=(sandbox_of(Backend.NAMESPACES), tells))
+    asking.start()
+    assert asking.pid
+    assert told.recv() == "asks"
+    os.kill(asking.pid, signal.SIGSTOP)
+    time.sleep(8)
+    os.kill(asking.pid, signal.SIGCONT)
+    assert told.recv() == 5
+    asking.join()

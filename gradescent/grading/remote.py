@@ -30,6 +30,7 @@ START_SECONDS = 60.0  # wall clock beyond the limit: starting Python on a busy m
 EXIT_SECONDS = 2.0  # for a process that hung up to end
 POLL_SECONDS = 0.2
 POLL = struct.pack("ll", 0, int(POLL_SECONDS * 1e6))  # as the kernel takes it: seconds and microseconds
+PAUSE_SECONDS = 5.0
 HARD_FACTOR, HARD_SECONDS = 1.5, 2.0  # CPU time beyond the limit, for code that a signal does not reach
 OUR_PROCESSES = 2  # the guard, and the first process behind the walls
 MAX_CALLBACKS = 100_000
@@ -67,13 +68,32 @@ class Allowed:
         return self.wall_seconds or self.seconds * factor + START_SECONDS
 
 
+class Clock:
+    """Wall clock time in seconds, without what passes while the grader is paused: by Ctrl-Z, or with its virtual machine.
+
+    Whoever waits looks every POLL_SECONDS; a much longer time between two looks was a pause, or the grader's own work.
+    """
+
+    def __init__(self) -> None:
+        self._looked, self._paused = time.monotonic(), 0.0
+
+    def now(self) -> float:
+        looked, self._looked = self._looked, time.monotonic()
+        if self._looked - looked > PAUSE_SECONDS:
+            self._paused += self._looked - looked
+        return self._looked - self._paused
+
+
+CLOCK = Clock()
+
+
 class Link:
     """One conversation with a student's process, and the watch over what it uses.
 
     Args:
         child: the process, just started.
         limits: of the process as a whole: the widest that any cell of the notebook has.
-        ends: monotonic time after which nothing is asked any more, in seconds.
+        ends: time of CLOCK after which nothing is asked any more, in seconds.
         cpu_ends: CPU seconds of this process after which nothing is asked any more.
         patient: raise Killed where the process was killed, for another attempt, and not Died.
 
@@ -95,7 +115,7 @@ class Link:
         self.child = child
         self._limits, self._ends, self._cpu_ends, self._patient = limits, ends, cpu_ends, patient
         self._allowed = Allowed.within(limits, START_SECONDS)
-        self._deadline = time.monotonic() + START_SECONDS
+        self._deadline = CLOCK.now() + START_SECONDS
         self._watched = math.inf  # not before the process is ready
         self._begun: Usage | None = None
         self.cpu_seconds = 0.0
@@ -128,7 +148,7 @@ class Link:
         """
         if not self.alive:
             raise Died("the process that ran the notebook has ended")
-        now = time.monotonic()
+        now = CLOCK.now()
         self._allowed, self._begun = allowed, None
         self._deadline = min(self._ends, now + allowed.wall(self._limits.wall_factor))
         if not self._is_widest(allowed):  # what was there before can be told apart only now
@@ -189,7 +209,7 @@ class Link:
 
         The student's process stops its own code at the limit of CPU time; this is for whatever does not let it.
         """
-        now = time.monotonic()
+        now = CLOCK.now()
         if now > self._deadline:
             raise TimeoutError
         if now - self._watched < POLL_SECONDS:

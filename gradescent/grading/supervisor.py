@@ -22,7 +22,7 @@ from nbformat.v4 import new_output
 from gradescent.course import Limits
 from gradescent.grading.outputs import MB, error_output, trusted_outputs, write_outputs
 from gradescent.grading.processes import Killed, MachineFault
-from gradescent.grading.remote import Allowed, Link, RemoteStudent, read_failure, used_up
+from gradescent.grading.remote import CLOCK, Allowed, Link, RemoteStudent, read_failure, used_up
 from gradescent.grading.sandbox import Sandbox
 from gradescent.student.invoke import Failure
 from gradescent.student.judging import (
@@ -60,7 +60,7 @@ class Run:
         kills: of them, those that were killed and are forgiven.
         cpu_seconds: that the processes used which have ended.
         cell_seconds: wall clock of the cells in the process that is asked.
-        ends: monotonic time at which the submission's time is over, in seconds.
+        ends: time of CLOCK at which the submission's time is over.
     """
 
     notebook: NotebookNode
@@ -94,7 +94,7 @@ class Run:
         Raises:
             MachineFault: a process could not be started.
         """
-        self.ends = time.monotonic() + self.limits.submission_seconds
+        self.ends = CLOCK.now() + self.limits.submission_seconds
         try:
             with contextlib.suppress(Stop):
                 self._ready()
@@ -120,7 +120,7 @@ class Run:
     def _refuse_more(self) -> None:
         if self.cpu_seconds > self.limits.submission_cpu_seconds:
             raise used_up(self.limits, "submission_cpu_seconds")
-        if time.monotonic() > self.ends:
+        if CLOCK.now() > self.ends:
             raise used_up(self.limits, "submission_seconds")
         if self.starts >= MAX_STARTS:
             raise next(iter(self.skipped.values()), Died("the process that ran the notebook ended again and again"))
@@ -199,7 +199,7 @@ def grade_notebook(
         The results in the notebook's order, and the seed of the tests' inputs.
     """
     seed, stands = secrets.randbits(32), stands or {}
-    run.ends = time.monotonic() + run.limits.submission_seconds
+    run.ends = CLOCK.now() + run.limits.submission_seconds
     results = []
     try:
         for cell in run.notebook.cells:

@@ -154,11 +154,32 @@ def test_a_killed_process_costs_nobody_anything(room: Class, which: Callable[[Ru
     room.assert_complete(before)
 
 
-def test_who_kills_itself_loses_the_points_of_that_alone(room: Class) -> None:
+def _killed_each_time(course: Course) -> NotebookNode:
     code = "def evaluate(self, data):\n    import os\n    os.kill(os.getpid(), 9)\n\n\nNetwork.evaluate = evaluate"
-    room.hand_in("ben", notebook=network_notebook(room.course, Variant("v", cells={"evaluate": code})))
+    return network_notebook(course, Variant("v", cells={"evaluate": code}))
+
+
+def test_who_kills_itself_loses_the_points_of_that_alone(room: Class) -> None:
+    room.hand_in("ben", notebook=_killed_each_time(room.course))
     assert room.grade("--no-feedback").code == DONE
+    record = room.record("ben").read_text()
+    assert "the process was killed each time that it ran (when last seen, it used" in record
+    assert "Likely: the code kills it (os.kill)" in record
     assert room.reached("ben") == FULL - 5
+
+
+def test_who_is_killed_each_time_for_want_of_memory_is_left_for_the_next_run(room: Class) -> None:
+    """The machine's count of such kills is made up; the kills are not."""
+    before = room.records()
+    room.hand_in("ben", notebook=_killed_each_time(room.course))
+    count = "import itertools\nfrom gradescent.grading import remote\nremote.oom_kills = itertools.count().__next__"
+    ended = room.grade("--no-feedback", before=count)
+    assert ended.code == NEEDS_A_PERSON
+    ended.says("! ben: the student's process was killed, for this machine ran out of memory; when last seen", "again")
+    assert room.records() == before
+    room.hand_in("ben")
+    assert room.grade("--no-feedback").code == DONE
+    room.assert_complete(before, pages=False)
 
 
 # ── the gradebook ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -21,7 +21,7 @@ import numpy as np
 from gradescent.course import Limits
 from gradescent.grading.inside import wire
 from gradescent.grading.processes import Child, Killed, MachineFault
-from gradescent.grading.watch import Usage, usage, written_mb
+from gradescent.grading.watch import Usage, oom_kills, usage, written_mb
 from gradescent.student.failures import raise_failure
 from gradescent.student.invoke import Failure
 from gradescent.student.judging import Died, MemoryLimit, Missing, Stop, TimeLimit, Wrong
@@ -95,7 +95,7 @@ class Link:
         limits: of the process as a whole: the widest that any cell of the notebook has.
         ends: time of CLOCK after which nothing is asked any more, in seconds.
         cpu_ends: CPU seconds of this process after which nothing is asked any more.
-        patient: raise Killed where the process was killed, for another attempt, and not Died.
+        patient: raise Killed wherever the process was killed, for another attempt, and not Died.
 
     Attributes:
         cpu_seconds: what the process and all that it started have used, as far as was seen.
@@ -119,6 +119,7 @@ class Link:
         self._watched = math.inf  # not before the process is ready
         self._begun: Usage | None = None
         self.cpu_seconds = 0.0
+        self._memory_mb, self._oom_kills = 0.0, oom_kills()
         self.alive = True
         # One system call a message, where to ask first whether something is there would take two.
         child.channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, POLL)
@@ -216,6 +217,7 @@ class Link:
             return
         self._watched, allowed = now, self._allowed
         used = self._look()
+        self._memory_mb = used.memory_mb
         begun = self._begun = self._begun or used  # what a request used before the first look is forgiven
         if used.cpu_seconds - begun.cpu_seconds > allowed.seconds * HARD_FACTOR + HARD_SECONDS:
             raise TimeLimit(f"more than {allowed.seconds:g} s of CPU time, in all processes and threads together")
@@ -267,14 +269,19 @@ class Link:
             "Likely: it sleeps, or waits for something that never comes"
         )
 
+    def _seen(self) -> str:
+        return f"when last seen, it used {self._memory_mb:.0f} of {self._allowed.memory_mb:g} MiB"
+
     def _how_it_ended(self) -> str:
         code = self.child.exit_code(EXIT_SECONDS)
         if code is None:
             return "the process closed its connection to the grader"
+        if code == 128 + signal.SIGKILL and oom_kills() > self._oom_kills:
+            raise Killed(f"the student's process was killed, for this machine ran out of memory; {self._seen()}")
         if code == 128 + signal.SIGKILL and self._patient:
             raise Killed("the student's process was killed")
         if code == 128 + signal.SIGKILL:
-            return "the process was killed, probably because it used too much memory"
+            return f"the process was killed each time that it ran ({self._seen()}). Likely: the code kills it (os.kill)"
         return f"the process ended by itself (exit code {code}). Likely: os._exit, quit of the interpreter, or a crash in C code"
 
 

@@ -113,8 +113,8 @@ class Run:
             try:
                 self._put_files(self._link, limits)
                 self._run_cells(self._link, int(limits.submission_output_mb * MB))
-            except Killed:
-                self.kills += 1
+            except Killed as kill:
+                self.forgive(kill)
         return self._link
 
     def _refuse_more(self) -> None:
@@ -124,6 +124,12 @@ class Run:
             raise used_up(self.limits, "submission_seconds")
         if self.starts >= MAX_STARTS:
             raise next(iter(self.skipped.values()), Died("the process that ran the notebook ended again and again"))
+
+    def forgive(self, kill: Killed) -> None:
+        """Note a kill; what is killed so often that it should not be tried again is raised."""
+        self.kills += 1
+        if self.kills > FORGIVEN:
+            raise kill
 
     def _put_files(self, link: Link, limits: Limits) -> None:
         if not self.files:
@@ -225,8 +231,8 @@ def _judge(run: Run, cell: NotebookNode, question: Question, seed: int) -> Resul
     try:
         student = run.student(cell)
         result = judge(question, student, points, seed)
-    except Killed:
-        run.kills += 1
+    except Killed as kill:
+        run.forgive(kill)
         return _judge(run, cell, question, seed)
     except Stop as stop:
         return Result(question.name, 0.0, points, stop.outcome, str(stop))

@@ -64,6 +64,15 @@ def _filled_mb(folder: str) -> float:
     return (state.f_blocks - state.f_bfree) * state.f_frsize / (1 << 20) if state else 0.0
 
 
+def oom_kills() -> int:
+    """How often this machine ran out of memory and the kernel killed a process, 0 where nobody counts it."""
+    try:
+        counters = dict(line.split() for line in (PROC / "vmstat").read_text().splitlines())
+    except OSError:
+        return 0
+    return int(counters.get("oom_kill", 0))
+
+
 def family(pid: int) -> Iterator[int]:
     """A process and all its descendants."""
     yield pid

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from gradescent.grading import sandbox as sandboxes
 from gradescent.grading.imports import imports_of, warm_sets
 from gradescent.grading.remote import Allowed, Link, RemoteStudent
 from gradescent.grading.sandbox import Backend, Sandbox
+from gradescent.grading.scratch import PREFIX, remove_abandoned
 
 LIMITS = Limits()
 ALLOWED = Allowed(seconds=20, memory_mb=2048, processes=256)
@@ -170,6 +173,40 @@ found = ["matplotlib.pyplot" in sys.modules, os.access("/dev/tty", os.F_OK), os.
     assert value(sandbox_of(Backend.NAMESPACES), NUMPY, code) == [True, False, ""]
     with Sandbox(tmp_path, NUMPY, only=Backend.NAMESPACES, devices=("/dev/tty",)) as sandbox:
         assert value(sandbox, NUMPY, code) == [False, True, None]
+
+
+DEEP = """
+import os
+home = os.getcwd()
+for name in ("closed", "deep"):
+    os.mkdir(name)
+    os.chdir(name)
+    for _ in range(1500):
+        os.mkdir("d")
+        os.chdir("d")
+    open("file", "w").close()
+    os.chdir(home)
+    os.chmod(name, 0)
+found = home
+"""
+
+
+def test_whatever_a_submission_leaves_on_the_disk_is_removed(sandbox_of: SandboxOf) -> None:
+    home = value(sandbox_of(Backend.LANDLOCK), NUMPY, DEEP)
+    assert Path(home).parent.is_dir()
+    assert not Path(home).exists()
+
+
+def test_what_a_killed_run_left_on_the_disk_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left, kept = tmp_path / f"{PREFIX}left", tmp_path / "kept"
+    left.mkdir()
+    kept.mkdir()
+    (kept / "file").touch()
+    (left / "link").symlink_to(kept)
+    subprocess.run([sys.executable, "-c", DEEP], cwd=left, check=True)
+    remove_abandoned()
+    assert list(tmp_path.rglob("*")) == [kept, kept / "file"]
 
 
 def test_a_head_start_is_what_the_first_sandbox_takes(sandbox_of: SandboxOf, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gradescent.grading.inside.walls import Walls
+from gradescent.grading.scratch import Folder
 
 STOP_SECONDS = 10.0  # for the kernel to take a killed submission away
 IMPORT_SECONDS = 300.0  # for a warm process to import TensorFlow on a slow, busy machine
@@ -64,7 +64,7 @@ class ForkedChild:
 
     channel: socket.socket
     status: socket.socket
-    folder: tempfile.TemporaryDirectory | None = None
+    folder: Folder | None = None
     pid: int = 0  # of the guard
     _unread: bytes = b""
     _code: int | None = None
@@ -126,7 +126,7 @@ class SpawnedChild:
 
     channel: socket.socket
     process: subprocess.Popen
-    folder: tempfile.TemporaryDirectory
+    folder: Folder
 
     @property
     def pid(self) -> int:
@@ -151,9 +151,7 @@ class SpawnedChild:
         self.folder.cleanup()
 
 
-def spawn(
-    command: Sequence[str], environment: dict[str, str], folder: tempfile.TemporaryDirectory, cwd: str, syscalls: bytes
-) -> Child:
+def spawn(command: Sequence[str], environment: dict[str, str], folder: Folder, cwd: str, syscalls: bytes) -> Child:
     """Start a new program, with the numbers of two files put in place of the words SOCKET and FILTER.
 
     Args:
@@ -243,7 +241,7 @@ class WarmProcess:
             self.imports = ()
             self._restart()
 
-    def fork(self, walls: Walls, folder: tempfile.TemporaryDirectory | None = None) -> ForkedChild:
+    def fork(self, walls: Walls, folder: Folder | None = None) -> ForkedChild:
         """Start a student's process. A warm process that was killed is replaced.
 
         Raises:

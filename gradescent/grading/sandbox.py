@@ -25,7 +25,7 @@ from gradescent.grading.inside import landlock, seccomp, walls
 from gradescent.grading.inside.walls import HOME
 from gradescent.grading.processes import Child, MachineFault, WarmProcess, spawn
 from gradescent.grading.remote import Allowed, Link
-from gradescent.grading.scratch import Scratch
+from gradescent.grading.scratch import Folder, Scratch
 from gradescent.student.judging import Died, Stop
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -191,7 +191,7 @@ class Sandbox:
         wanted = self._warm_set(frozenset(imports))
         if wanted not in self._warm:
             self._warm[wanted] = self._warm_process(wanted)
-        folder = tempfile.TemporaryDirectory(dir=self._folder.name) if self.backend is Backend.LANDLOCK else None
+        folder = Folder(dir=self._folder.name) if self.backend is Backend.LANDLOCK else None
         return self._warm[wanted].fork(self._walls(limits, folder.name if folder else HOME), folder)
 
     def _warm_set(self, imports: frozenset[str]) -> tuple[str, ...]:
@@ -222,7 +222,7 @@ class Sandbox:
         )
 
     def _spawn(self, limits: Limits) -> Child:
-        folder = tempfile.TemporaryDirectory(dir=self._folder.name)
+        folder = Folder(dir=self._folder.name)
         worker = [sys.executable, "-m", "gradescent.grading.inside.worker", "SOCKET", str(limits.memory_mb)]
         if self.backend is Backend.BUBBLEWRAP:
             command = [*bubble(self._data, limits.file_mb), "--seccomp", "FILTER", *worker]

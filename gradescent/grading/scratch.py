@@ -5,14 +5,29 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
 PREFIX = "gradescent-run-"
 
 
-class Scratch(tempfile.TemporaryDirectory):
+class Folder(tempfile.TemporaryDirectory):
+    """A temporary folder in which students' code may leave what it likes."""
+
+    def cleanup(self) -> None:
+        remove(self.name)
+        super().cleanup()
+
+
+def remove(folder: str | Path) -> None:
+    """Remove a folder, however deep its folders and whatever their modes. Python's own function calls itself for each level."""
+    for command in (["rm", "-rf"], ["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+        if os.path.lexists(folder):
+            subprocess.run([*command, "--", folder], stderr=subprocess.DEVNULL)
+
+
+class Scratch(Folder):
     """A temporary folder that is locked while a process of its run lives, so that other runs know whose it is."""
 
     def __init__(self) -> None:
@@ -47,4 +62,4 @@ def _remove_unless_in_use(folder: Path, handle: int) -> None:
     """
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     if os.fstat(handle).st_uid == os.getuid() and os.listdir(handle):
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,9 @@ from gradescent.grading.inside.walls import IN_MEMORY
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 PROC = Path("/proc")
+PAGED = 512  # bytes of address space for one byte of page tables
+OUTER = 3  # of the first processes of a submission, one is behind the walls
+QUEUE = 10  # messages that wait for a socket of datagrams, each of another sender that may be gone
 
 
 @dataclass
@@ -20,7 +25,7 @@ class Usage:
 
     Attributes:
         cpu_seconds: so far, of those that live and of those that were waited for.
-        memory_mb: MiB; pages that several share count once.
+        memory_mb: MiB; pages that several share count once. With page tables, and what may wait in sockets.
         threads: of all processes.
         written_mb: MiB in the fullest folder in memory; see written_mb().
     """
@@ -36,13 +41,15 @@ def usage(root: int, memory_mb: float) -> Usage:
 
     Args:
         root: the process.
-        memory_mb: the limit; shared pages are told apart, which is slow, only when the sum with them exceeds it.
+        memory_mb: the limit; shared pages are told apart and page tables read, which is slow, only near it.
     """
     pids = list(family(root))
     stats = [stat for stat in map(_stat, pids) if stat]
-    memory = sum(int(stat[21]) for stat in stats) * PAGE / (1 << 20)
-    if memory > memory_mb:
-        memory = sum(_proportional_mb(pid) for pid in pids)
+    sockets = _in_sockets(pids[:OUTER]) / (1 << 20)
+    memory = sockets + sum(int(stat[21]) for stat in stats) * PAGE / (1 << 20)
+    tables = sum(int(stat[20]) for stat in stats) / PAGED / (1 << 20)  # at most
+    if memory + tables > memory_mb:
+        memory = sockets + sum(_proportional_mb(pid) + _page_tables_mb(pid) for pid in pids)
     return Usage(
         sum(sum(map(int, stat[11:15])) for stat in stats) / TICKS,
         memory,
@@ -91,6 +98,55 @@ def _stat(pid: int) -> list[str]:
         return (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return []
+
+
+def _page_tables_mb(pid: int) -> float:
+    try:
+        lines = (PROC / str(pid) / "status").read_text(errors="replace").splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("VmPTE:")) / 1024
+
+
+def _in_sockets(outer: list[int]) -> int:
+    """Bytes that may wait in the sockets of a submission that has a network of its own, else 0.
+
+    Who holds a Unix socket cannot be told from outside, for it may be on its way through another. All of a network are
+    listed, at what each may hold; those to the kernel, at what they do hold.
+
+    Args:
+        outer: the first processes, one of which is behind the walls.
+    """
+    inside = next((pid for pid in outer if _network(pid) not in ("", _network("self"))), None)
+    if inside is None:
+        return 0
+    kinds, kernels = (_table(inside, name) for name in ("unix", "netlink"))
+    datagrams = sum(line[4:5] == [b"0002"] for line in kinds)
+    held = sum(int(number) for line in kernels for number in line[4:6])
+    return (2 * (len(kinds) - datagrams) + (QUEUE + 1) * datagrams) * _buffer() + held
+
+
+def _network(pid: int | str) -> str:
+    try:
+        return str((PROC / str(pid) / "ns" / "net").readlink())
+    except OSError:
+        return ""
+
+
+def _table(pid: int, name: str) -> list[list[bytes]]:
+    """The fields of a table of a process's network; a socket's name that has line breaks makes more lines of one."""
+    try:
+        return [line.split() for line in (PROC / str(pid) / "net" / name).read_bytes().splitlines()[1:]]
+    except OSError:
+        return []
+
+
+@functools.cache
+def _buffer() -> int:
+    """Bytes that a socket sends before somebody receives them. More cannot be asked for: inside/seccomp.py ignores it."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        return ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
 
 
 def _proportional_mb(pid: int) -> float:

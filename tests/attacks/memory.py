@@ -128,7 +128,43 @@ print("kept", [line for line in open("/proc/net/sockstat") if "sockets" in line]
 """,
         ends="memory limit",
         limits={"cell_seconds": 5},
-        hole="bytes that wait in sockets are memory of the kernel's, which nobody counts",
+    ),
+    Attack(
+        "sockets_of_senders_that_are_gone",
+        """
+import os, socket, time
+for child in range(4):
+    if os.fork():
+        continue
+    hoard = []
+    try:
+        for number in range(500):
+            hoard.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            hoard[-1].bind(f"\\0{child}\\n-{number}")
+            for _ in range(10):
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                    sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 24)
+                    sender.sendto(bytes(150_000), f"\\0{child}\\n-{number}")
+    except OSError:
+        pass
+    time.sleep(1000)
+time.sleep(4)
+""",
+        ends="memory limit",
+        limits={"cell_seconds": 5},
+    ),
+    Attack(
+        "large_buffers",
+        """
+import socket
+ours, theirs = socket.socketpair()
+before = ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 24)
+ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+print("as before:", ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == before)
+print("reused:", ours.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR))
+""",
+        shows=("as before: True", "reused: 1"),
     ),
     Attack(
         "page_tables",
@@ -147,7 +183,6 @@ time.sleep(2)
 """,
         ends="memory limit",
         limits={"cell_seconds": 5},
-        hole="page tables are memory of the kernel's, which nobody counts",
     ),
     Attack(
         "memory_while_the_grader_sends",

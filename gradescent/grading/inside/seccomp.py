@@ -72,6 +72,8 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "vmsplice": (278, 75),
 }
 CLONE, CLONE3, SOCKET, IOCTL, MMAP = (56, 220), (435, 435), (41, 198), (16, 29), (9, 222)
+SET_SOCKET_OPTION = (54, 208)
+SOCKET_LEVEL, SEND_BUFFER = 1, 7
 SHARED, ANONYMOUS = 0x01, 0x20  # flags of mmap
 KILL, TKILL, TGKILL, SIGNAL_QUEUE, THREAD_SIGNAL_QUEUE, PIDFD_SIGNAL = (
     (62, 129),
@@ -131,6 +133,9 @@ def program(network_namespace: bool, may_signal: int | None = None) -> bytes:
     families = [NETLINK, *([UNIX, INTERNET, INTERNET_6] if network_namespace else [])]
     nameless = [(SET, 0, 2, ANONYMOUS), (SET, 0, 1, SHARED), (RETURN, 0, 0, FAIL | errno.ENOMEM)]
     code += _where(MMAP[column], 3, nameless)  # shared memory that no limit of a process counts
+    # A socket holds what sockets hold, so that they can be counted; who asks for more is told that it was done.
+    larger = [(EQUAL, 0, 3, SEND_BUFFER), (LOAD, 0, 0, 24), (EQUAL, 0, 1, SOCKET_LEVEL), (RETURN, 0, 0, FAIL)]
+    code += _where(SET_SOCKET_OPTION[column], 2, larger)
     code += _only(SOCKET[column], 0, families, errno.EAFNOSUPPORT)
     for request in (PUSH_INPUT, CONSOLE_CONTROL):
         code += _where(IOCTL[column], 1, [(EQUAL, 0, 1, request), (RETURN, 0, 0, FAIL | errno.EPERM)])

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gradescent.grading.engine import Graded, Job
-    from gradescent.grading.record import StudentResult
 
 DONE, FAILED, USAGE, NEEDS_A_PERSON = 0, 1, 2, 3
 STOPPED = 128  # and the signal's number, as a shell counts
@@ -31,7 +30,7 @@ EXIT_CODES = """exit codes:
   0  everything is done
   1  a check failed or is missing; release/ is stale (build --check); a promise of the sandbox fails (doctor)
   2  wrong usage, or something about the course is wrong
-  3  graded, but somebody needs a person: the lines that begin with ! say who and why
+  3  graded, but somebody needs a person: the lines that begin with ! say who and why; or --twice found grades that differ
   130, 143  stopped by Ctrl-C or SIGTERM: what is done is kept, and the same command goes on from there
 """
 
@@ -142,7 +141,13 @@ def _parser() -> argparse.ArgumentParser:
         help="another limit than course.toml's, for example cell_seconds=60; may be given again",
     )
     grade.add_argument("--force", action="store_true", help="run again what has not changed, too")
-    grade.add_argument("--diff", action="store_true", help="write nothing; show whose points would change, and why")
+    kind = grade.add_mutually_exclusive_group()
+    kind.add_argument("--diff", action="store_true", help="write nothing; show whose points would change, and why")
+    kind.add_argument(
+        "--twice",
+        action="store_true",
+        help="grade, then run all of it again with other seeds, write nothing of that, and show every grade that differs",
+    )
     grade.add_argument(
         "--no-feedback", action="store_false", dest="feedback", help="leave the students' pages for a later run"
     )
@@ -220,14 +225,12 @@ def _grade(options: argparse.Namespace) -> int:
 
 def _grade_class(options: argparse.Namespace, course: Course, assignment: Assignment) -> int:
     # A second of imports, while the warm process does its own.
-    from gradescent.grading.engine import Options, opened_job
+    from gradescent.grading.engine import Options, again, opened_job
     from gradescent.grading.inside.wire import clean
+    from gradescent.report import twice
     from gradescent.report.table import class_table, diff_table
 
     console = _console()
-    results: list[StudentResult] = []
-    changes: list[Graded] = []
-    problems: list[str] = []
     submitted = options.submitted or course.submitted
     wanted = Options(
         submitted,
@@ -238,29 +241,27 @@ def _grade_class(options: argparse.Namespace, course: Course, assignment: Assign
         options.diff,
         options.feedback,
     )
+    second: list[Graded] = []
     with opened_job(course, assignment, wanted) as job:
         contained = job.sandbox.describe()
         style = "bold red" if contained.startswith("NONE") else ""
         console.print(f"Sandbox: {contained}", style=style, markup=False, highlight=False)
-        try:
-            for graded in _graded(job, console):
-                results.append(graded.result)
-                changes.append(graded)
-        except CourseError as error:
-            if not results:
-                raise
-            problems.append(str(error))
+        first, problems = _graded(job, console)
+        if options.twice:
+            console.print("Once more, with other seeds; nothing of it is written.", markup=False, highlight=False)
+            second, _ = _graded(again(job), console)
     if options.diff:
-        console.print(diff_table(changes, f"{assignment.name}: what would change; nothing was written"))
+        console.print(diff_table(first, f"{assignment.name}: what would change; nothing was written"))
     else:
-        console.print(class_table(results, f"{assignment.name}: {assignment.title}"))
+        console.print(class_table([graded.result for graded in first], f"{assignment.name}: {assignment.title}"))
         _say_where(console, course)
+    differs = options.twice and _show_differences(console, assignment, first, second)
     if options.json:
-        problems += _write_json(options.json, results)
-    problems = [f"{result.student}: {text}" for result in results for text in result.problems] + problems
-    for text in problems:
+        problems += _write_json(options.json, twice.both_rows(first, second) if options.twice else twice.rows(first))
+    told = [f"{graded.result.student}: {text}" for graded in first + second for text in graded.result.problems]
+    for text in dict.fromkeys(told + problems):
         console.print(f"! {clean(text)}", style="bold red", markup=False, highlight=False)
-    return NEEDS_A_PERSON if problems else DONE
+    return NEEDS_A_PERSON if told or problems or differs else DONE
 
 
 def _any_course() -> Course:
@@ -281,22 +282,45 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=PIPE_WIDTH)
 
 
-def _graded(job: Job, console: Console) -> Iterator[Graded]:
-    """The results as they come, with a live table on a terminal and a line a student elsewhere."""
+def _graded(job: Job, console: Console) -> tuple[list[Graded], list[str]]:
+    """Grade the class, with a live table on a terminal and a line a student elsewhere.
+
+    Returns:
+        What came of everybody, and what went wrong with the gradebook.
+
+    Raises:
+        CourseError: nobody could be graded.
+    """
     from gradescent.grading.engine import grade_class
     from gradescent.report.board import Board
 
+    found: list[Graded] = []
     with Board(console, len(job.submissions)) as board:
-        for graded in grade_class(job, board.report):
-            board.finish(graded.result, graded.fault)
-            yield graded
+        try:
+            for graded in grade_class(job, board.report):
+                board.finish(graded.result, graded.fault)
+                found.append(graded)
+        except CourseError as error:
+            if not found:
+                raise
+            return found, [str(error)]
+    return found, []
 
 
-def _write_json(file: Path, results: list[StudentResult]) -> list[str]:
+def _show_differences(console: Console, assignment: Assignment, first: list[Graded], second: list[Graded]) -> bool:
+    """Show what chance decided between two runs, and say whether it decided anything."""
+    from gradescent.report import twice
+
+    grades = twice.grades(first, second)
+    console.print(twice.twice_table(grades, f"{assignment.name}: grades that differ"))
+    console.print(twice.summary(grades), markup=False, highlight=False)
+    return any(grade.differs for grade in grades)
+
+
+def _write_json(file: Path, rows: list[dict[str, Any]]) -> list[str]:
     """Write the list of results, and return what went wrong, nothing when nothing did."""
     from gradescent.grading.record import write_durably
 
-    rows = [row for result in sorted(results, key=lambda result: result.student) for row in result.to_rows()]
     try:
         write_durably(file, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:

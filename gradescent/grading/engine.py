@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
@@ -154,6 +154,11 @@ def opened_job(course: Course, assignment: Assignment, options: Options) -> Iter
             for part, hidden in questions.items()
         }
         yield Job(course, assignment, options, sources, graded, questions, tests, imports, sandbox, surroundings, found)
+
+
+def again(job: Job) -> Job:
+    """The same class once more: everything is run, with other seeds, and nothing of it is written."""
+    return replace(job, options=replace(job.options, force=True, diff=True))
 
 
 def _own_sources(course: Course, assignment: str) -> tuple[dict[str, NotebookNode], dict[str, Questions]]:

@@ -109,21 +109,24 @@ def diff_table(graded: Sequence[Graded], title: str) -> Table:
                 then = before.get((part.part, now.question))
                 if then is None or then.score != now.score:
                     names = (one.result.student, f"{_short(part.part)}: {now.question}")
-                    table.add_row(*map(_plain, names), _score(then), _score(now), escape(shorten(_why(now))))
+                    table.add_row(*map(plain, names), score_text(then), score_text(now), escape(shorten(why(now))))
     if not table.row_count:
         table.add_row("nobody's points would change")
     return table
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Foreign text as a cell of a table."""
     return escape(clean(text))
 
 
-def _score(result: Result | None) -> str:
+def score_text(result: Result | None) -> str:
+    """The points of a question, where there are any."""
     if result is None:
         return "-"
     return "by a person" if result.score is None else f"{result.score:g}"
 
 
-def _why(result: Result) -> str:
+def why(result: Result) -> str:
+    """The outcome of a question and its likely cause."""
     return f"{result.outcome.value}: {cause(result.message)}" if result.message else result.outcome.value

@@ -23,6 +23,10 @@ PLAIN = "nbgrader_config.py"  # all that an nbgrader course has
 LEAST = {"memory_mb": 100, "processes": 16}  # below that Python and NumPy do not start
 MOST = {"output_mb": 16}  # half of a message
 MOST_OF_ALL = 1e9  # no machine has more of anything
+ACCURACY = (
+    "train",
+    "weights",
+)  # what a question about accuracy judges: a training here, or weights that were handed in
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -46,6 +50,7 @@ class Limits:
         submission_output_mb: what all cells of a notebook show, MiB of JSON.
         processes: processes and threads of a submission.
         notebook_mb: size of a notebook that is opened, MiB.
+        weights_mb: size of a file of weights that is opened, MiB; no larger than file_mb in any case.
     """
 
     cell_seconds: float = 20
@@ -59,6 +64,7 @@ class Limits:
     submission_output_mb: float = 16
     processes: int = 256
     notebook_mb: float = 20
+    weights_mb: float = 100
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ class Assignment:
         data: names of the data sets that its notebooks load.
         limits: the course's, with the assignment's own put over them.
         gpu: whether students' code gets the machine's graphics processors; every submission then starts afresh.
+        accuracy: "weights" where students hand in trained weights beside the notebook, else "train".
     """
 
     name: str
@@ -78,6 +85,7 @@ class Assignment:
     data: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     gpu: bool = False
+    accuracy: str = ACCURACY[0]
 
 
 @dataclass(frozen=True)
@@ -195,7 +203,7 @@ def load_course(root: Path | None = None) -> Course:
 
 def _assignment(file: Path, name: str, entry: Any, limits: Limits) -> Assignment:
     place = f"assignments.{name}"
-    _known(file, place, _table(file, place, entry), {"title", "data", "limits", "gpu"})
+    _known(file, place, _table(file, place, entry), {"title", "data", "limits", "gpu", "accuracy"})
     data = entry.get("data", [])
     if not isinstance(data, list) or not all(isinstance(item, str) for item in data):
         raise CourseError(f"{file}: {place}.data must be a list of names, got {data!r}")
@@ -203,7 +211,11 @@ def _assignment(file: Path, name: str, entry: Any, limits: Limits) -> Assignment
     own, gpu = _limits(file, f"{place}.limits", entry.get("limits", {}), limits), entry.get("gpu", False)
     if not isinstance(gpu, bool):
         raise CourseError(f"{file}: {place}.gpu must be true or false, got {gpu!r}")
-    return Assignment(name, title, tuple(data), own, gpu)
+    accuracy = entry.get("accuracy", ACCURACY[0])
+    if accuracy not in ACCURACY:
+        allowed = " or ".join(f'"{word}"' for word in ACCURACY)
+        raise CourseError(f"{file}: {place}.accuracy must be {allowed}, got {accuracy!r}")
+    return Assignment(name, title, tuple(data), own, gpu, accuracy)
 
 
 def _limits(file: Path, place: str, entry: Any, base: Limits) -> Limits:

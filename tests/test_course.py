@@ -24,6 +24,13 @@ def test_an_assignments_limits_stand_over_the_courses(tmp_path: Path) -> None:
     assert (limits.cell_seconds, limits.memory_mb) == (5, 999)
 
 
+def test_an_assignment_trains_unless_it_takes_weights(tmp_path: Path) -> None:
+    (tmp_path / "course.toml").write_text(GOOD)
+    assert load_course(tmp_path).assignment("ps").accuracy == "train"
+    (tmp_path / "course.toml").write_text(GOOD + 'accuracy = "weights"\n')
+    assert load_course(tmp_path).assignment("ps").accuracy == "weights"
+
+
 def test_the_root_is_found_from_below(tmp_path: Path) -> None:
     (tmp_path / "course.toml").write_text(GOOD)
     below = tmp_path / "a" / "b"
@@ -53,6 +60,9 @@ def test_the_root_is_found_from_below(tmp_path: Path) -> None:
         (("[limits]", "[limit]"), "the file cannot hold 'limit'"),
         (('title = "T"', 'titel = "T"'), "[assignments.ps] cannot hold 'titel'"),
         (('title = "T"', 'data = "mnist"'), "assignments.ps.data must be a list"),
+        (('title = "T"', 'accuracy = "artefact"'), 'assignments.ps.accuracy must be "train" or "weights"'),
+        (('title = "T"', "accuracy = []"), 'assignments.ps.accuracy must be "train" or "weights"'),
+        (("cell_seconds = 5", "weights_mb = 0"), "limits.weights_mb must be a number above 0"),
         (("[assignments.ps]\n", "[assignments]\nps = 3\n"), "[assignments.ps] must be a table"),
     ],
 )

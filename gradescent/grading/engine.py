@@ -45,6 +45,7 @@ from gradescent.grading.supervisor import (
     ungraded_results,
     untouched_answers,
 )
+from gradescent.grading.weights import Weights, find_weights
 from gradescent.student import datasets
 from gradescent.student.judging import Questions, Result
 
@@ -357,10 +358,13 @@ def _graded(job: Job, submission: intake.Submission, folder: Path) -> Graded:
     found = intake.find_parts(submission, job.sources, job.assignment.limits)
     files = _files(job, submission, found)
     surroundings = {**job.surroundings, "files": files_key(files)} if files else job.surroundings
+    weights = {name: _weights(job, submission, name, found[name]) for name in job.sources}
     earlier = load(folder)
     before = {part.part: part for part in earlier.parts} if earlier else {}
     keys_now = {
-        name: keys.part_key(found[name], source, job.assignment.limits, surroundings)
+        name: keys.part_key(
+            found[name], source, job.assignment.limits, {**surroundings, "weights": weights[name].digest}
+        )
         for name, source in job.sources.items()
     }
     results: list[PartResult] = []
@@ -374,7 +378,7 @@ def _graded(job: Job, submission: intake.Submission, folder: Path) -> Graded:
         if isinstance(job.course, PlainCourse):
             graded, notebook = _grade_plain(job, job.course, submission.student, name, found[name], files)
         else:
-            graded, notebook = _grade_part(job, submission.student, name, found[name], stands)
+            graded, notebook = _grade_part(job, submission.student, name, found[name], weights[name], stands)
         graded.key, graded.tests = key, job.tests[name]
         results.append(graded)
         if notebook is not None:
@@ -410,7 +414,7 @@ def _standing_results(job: Job, kept: PartResult) -> dict[str, Result]:
 
 
 def _grade_part(
-    job: Job, student: str, name: str, found: intake.Found, stands: dict[str, Result]
+    job: Job, student: str, name: str, found: intake.Found, weights: Weights, stands: dict[str, Result]
 ) -> tuple[PartResult, NotebookNode | None]:
     source = job.graded[name]
     if found.notebook is None:
@@ -418,7 +422,7 @@ def _grade_part(
         return PartResult(name, missing_results(source, message), found.notes, found.problem), None
     start = time.perf_counter()
     notebook, repairs = repair(source, found.notebook)
-    run = Run(notebook, job.sandbox, job.imports[name], job.assignment.limits)
+    run = Run(notebook, job.sandbox, job.imports[name], job.assignment.limits, weights=weights)
     results, seed = grade_notebook(
         run, job.questions[name], stands, lambda question: tell(student, f"{name}: {question}")
     )
@@ -426,6 +430,16 @@ def _grade_part(
     graded.untouched, graded.starts, graded.seed = untouched_answers(notebook), run.starts, seed
     graded.seconds, graded.cell_seconds = time.perf_counter() - start, run.cell_seconds
     return graded, notebook
+
+
+def _weights(job: Job, submission: intake.Submission, part: str, found: intake.Found) -> Weights:
+    """The weights that were handed in for a part, where the assignment takes them."""
+    if job.assignment.accuracy != "weights":
+        return Weights()
+    weights = find_weights(submission.folder, part, list(job.sources), job.assignment.limits)
+    found.problem = found.problem or weights.problem
+    found.notes += weights.notes
+    return weights
 
 
 def _files(job: Job, submission: intake.Submission, found: dict[str, intake.Found]) -> dict[str, bytes]:

@@ -300,14 +300,23 @@ class RemoteStudent:
     Args:
         link: the conversation, the notebook's cells having run.
         allowed: what a call may use.
+        weights: name of the file of weights in the working folder, empty where the assignment takes none.
+        no_weights: what to say where it takes one and there is none.
     """
 
-    def __init__(self, link: Link, allowed: Allowed):
+    def __init__(self, link: Link, allowed: Allowed, weights: str = "", no_weights: str = ""):
         self._link, self._allowed = link, allowed
+        self._weights, self._no_weights = weights, no_weights
         self._functions: list[Callable[..., Any]] = []  # the grader's, that a student's code may call
         self.printed, self.seconds = "", 0.0
         self.warned: list[str] = []
         self.modified: list[str] = []
+
+    @property
+    def weights(self) -> str:
+        if self._no_weights:
+            raise Missing(self._no_weights)
+        return self._weights
 
     def has(self, name: str) -> bool:
         return self.ask({"op": "has", "name": name}) is True

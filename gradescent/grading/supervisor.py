@@ -24,6 +24,7 @@ from gradescent.grading.outputs import MB, error_output, trusted_outputs, write_
 from gradescent.grading.processes import Killed, MachineFault
 from gradescent.grading.remote import CLOCK, Allowed, Link, RemoteStudent, read_failure, used_up
 from gradescent.grading.sandbox import Sandbox
+from gradescent.grading.weights import Weights
 from gradescent.student.invoke import Failure
 from gradescent.student.judging import (
     Died,
@@ -54,6 +55,7 @@ class Run:
         limits: of the submission.
         tests: whether the tests are run here, too: those of a plain nbgrader course.
         files: what lies in the working folder, by relative path.
+        weights: what was handed in instead of a training; it lies there, too.
         skipped: cells that ended the process, by index, with what happened.
         failed: cells that stopped with an error, by their grade_id or id.
         starts: processes used so far.
@@ -69,6 +71,7 @@ class Run:
     limits: Limits
     tests: bool = False
     files: Mapping[str, bytes] = field(default_factory=dict)
+    weights: Weights = field(default_factory=Weights)
     skipped: Skipped = field(default_factory=dict)
     failed: dict[str, Failure] = field(default_factory=dict)
     starts: int = 0
@@ -86,7 +89,8 @@ class Run:
             TimeLimit: the notebook used up its time.
             MachineFault: a process could not be started.
         """
-        return RemoteStudent(self._ready(), allowed(cell, self.limits, self.limits.call_seconds))
+        may_use = allowed(cell, self.limits, self.limits.call_seconds)
+        return RemoteStudent(self._ready(), may_use, self.weights.name, self.weights.missing)
 
     def run_all(self) -> None:
         """Run every cell. What a process that ended again and again did not reach is left as it is.
@@ -132,12 +136,13 @@ class Run:
             raise kill
 
     def _put_files(self, link: Link, limits: Limits) -> None:
-        if not self.files:
+        files = {**self.files, **self.weights.files}
+        if not files:
             return
-        contents = [np.frombuffer(content, np.uint8) for content in self.files.values()]
+        contents = [np.frombuffer(content, np.uint8) for content in files.values()]
         may_use = Allowed.within(limits, limits.cell_seconds)
         try:
-            link.ask({"op": "files", "names": list(self.files)}, contents, may_use)
+            link.ask({"op": "files", "names": list(files)}, contents, may_use)
         except Stop as stop:
             raise MachineFault(f"the assignment's files could not be put into the working folder ({stop})") from stop
 
@@ -241,7 +246,7 @@ def _judge(run: Run, cell: NotebookNode, question: Question, seed: int) -> Resul
     except Exception as error:  # a test that breaks is nobody's lost points: a person decides
         message = f"the hidden test broke on this submission ({type(error).__name__}: {error}); a person has to look"
         return Result(question.name, None, points, Outcome.UNGRADED, message)
-    if result.outcome == Outcome.MISSING:
+    if result.outcome == Outcome.MISSING and result.message != run.weights.missing:
         _explain_missing(run, result)
     return result
 

@@ -80,13 +80,17 @@ class Handle(Protocol):
 class Student(Protocol):
     """What a check can ask for. The direct carrier and the remote one behave alike.
 
-    `printed`, `warned`, `modified` and `seconds` speak of the last call that was made.
+    `printed`, `warned`, `modified` and `seconds` speak of the last call that was made. `weights` is the name of the file of
+    trained weights in the working folder, empty where the assignment trains; where none was handed in it raises `Missing`.
     """
 
     printed: str
     warned: list[str]
     modified: list[str]
     seconds: float
+
+    @property
+    def weights(self) -> str: ...
 
     def has(self, name: str) -> bool: ...
 

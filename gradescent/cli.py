@@ -149,6 +149,13 @@ def _parser() -> argparse.ArgumentParser:
         help="grade, then run all of it again with other seeds, write nothing of that, and show every grade that differs",
     )
     grade.add_argument(
+        "--device",
+        choices=("auto", "cpu", "gpu"),
+        default="auto",
+        help="where students' code calculates (default: on a graphics processor where the assignment says gpu = true "
+        "and there is one)",
+    )
+    grade.add_argument(
         "--no-feedback", action="store_false", dest="feedback", help="leave the students' pages for a later run"
     )
     grade.add_argument(
@@ -216,7 +223,7 @@ def _grade(options: argparse.Namespace) -> int:
 
     course = _any_course()
     assignment = course.assignment(options.assignment, dict(options.limit))
-    if not (course.root / FILE).is_file() or assignment.gpu:
+    if not (course.root / FILE).is_file() or assignment.gpu or options.device == "gpu":
         return _grade_class(options, course, assignment)
     imports = first_set(warm_sets({file.stem: file.read_text() for file in course.texts(assignment.name)}))
     with head_start(imports):
@@ -240,12 +247,15 @@ def _grade_class(options: argparse.Namespace, course: Course, assignment: Assign
         options.trust,
         options.diff,
         options.feedback,
+        options.device,
     )
     second: list[Graded] = []
     with opened_job(course, assignment, wanted) as job:
         contained = job.sandbox.describe()
         style = "bold red" if contained.startswith("NONE") else ""
         console.print(f"Sandbox: {contained}", style=style, markup=False, highlight=False)
+        if assignment.gpu or job.slots.devices:
+            console.print(f"Device: {job.slots.describe()}", markup=False, highlight=False)
         first, problems = _graded(job, console)
         if options.twice:
             console.print("Once more, with other seeds; nothing of it is written.", markup=False, highlight=False)

@@ -50,6 +50,7 @@ class Limits:
         submission_output_mb: what all cells of a notebook show, MiB of JSON.
         processes: processes and threads of a submission.
         notebook_mb: size of a notebook that is opened, MiB.
+        gpu_memory_mb: a submission's share of a graphics processor's memory, MiB.
         weights_mb: size of a file of weights that is opened, MiB; no larger than file_mb in any case.
     """
 
@@ -64,6 +65,7 @@ class Limits:
     submission_output_mb: float = 16
     processes: int = 256
     notebook_mb: float = 20
+    gpu_memory_mb: float = 4096
     weights_mb: float = 100
 
 

@@ -62,6 +62,8 @@ def test_the_root_is_found_from_below(tmp_path: Path) -> None:
         (('title = "T"', 'data = "mnist"'), "assignments.ps.data must be a list"),
         (('title = "T"', 'accuracy = "artefact"'), 'assignments.ps.accuracy must be "train" or "weights"'),
         (('title = "T"', "accuracy = []"), 'assignments.ps.accuracy must be "train" or "weights"'),
+        (('title = "T"', 'gpu = "yes"'), "assignments.ps.gpu must be true or false"),
+        (("cell_seconds = 5", 'gpu_memory_mb = "all"'), "limits.gpu_memory_mb must be a number above 0"),
         (("cell_seconds = 5", "weights_mb = 0"), "limits.weights_mb must be a number above 0"),
         (("[assignments.ps]\n", "[assignments]\nps = 3\n"), "[assignments.ps] must be a table"),
     ],

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -17,7 +18,7 @@ from nbformat import NotebookNode
 from gradescent.authoring.release import graded_notebook
 from gradescent.authoring.text import Part, source_notebook
 from gradescent.course import Assignment, Course, CourseError
-from gradescent.grading import gradebook, intake, keys
+from gradescent.grading import devices, gradebook, intake, keys
 from gradescent.grading.feedback import write_feedback
 from gradescent.grading.imports import first_set, warm_sets
 from gradescent.grading.plain import enter_plain_result, grade_plain_notebook
@@ -35,7 +36,7 @@ from gradescent.grading.pool import Lost, Pool, tell
 from gradescent.grading.processes import MachineFault
 from gradescent.grading.record import FILE, PartResult, StudentResult, load, save, write_durably
 from gradescent.grading.repair import repair
-from gradescent.grading.sandbox import Sandbox, graphics_processors, refuse_visible
+from gradescent.grading.sandbox import Sandbox, refuse_visible
 from gradescent.grading.scratch import Scratch
 from gradescent.grading.supervisor import (
     Run,
@@ -67,6 +68,7 @@ class Options:
         trust: run students' code without walls where this machine has none.
         diff: write nothing; tell what would change.
         feedback: write the students' pages, too.
+        device: "auto", "cpu" or "gpu": where students' code calculates.
     """
 
     submitted: Path
@@ -76,6 +78,7 @@ class Options:
     trust: bool = False
     diff: bool = False
     feedback: bool = True
+    device: str = "auto"
 
 
 @dataclass
@@ -107,6 +110,7 @@ class Job:
         tests: their digests, by question.
         imports: the modules that a notebook will want.
         sandbox: where students' code runs.
+        slots: its places on graphics processors.
         surroundings: versions, data and sandbox, which stand in every record.
         submissions: all that were handed in and are to be graded.
     """
@@ -120,6 +124,7 @@ class Job:
     tests: dict[str, dict[str, str]]
     imports: dict[str, frozenset[str]]
     sandbox: Sandbox
+    slots: devices.Slots
     surroundings: dict[str, object]
     submissions: list[intake.Submission]
 
@@ -143,18 +148,23 @@ def opened_job(course: Course, assignment: Assignment, options: Options) -> Iter
         graded = {part: graded_notebook(source) for part, source in sources.items()}
         imports, surrounding = warm_sets({part: _code(source) for part, source in sources.items()}), {}
     refuse_visible([course.root, options.submitted])
-    devices = graphics_processors() if assignment.gpu else ()
+    processors = devices.chosen(options.device, assignment.gpu, assignment.limits, devices.FOLDER)
+    files = devices.device_files(devices.FOLDER) if processors else ()
     with (
         nullcontext() if options.diff else only_one(course),
         training_data(assignment) as (data, described),
-        Sandbox(data, first_set(imports), options.trust, devices=devices) as sandbox,
+        Sandbox(data, first_set(imports), options.trust, devices=files) as sandbox,
+        devices.Slots(processors, assignment.limits.gpu_memory_mb) as slots,
     ):
         surroundings = {**keys.environment(), **surrounding, "sandbox": sandbox.backend.value, "data": described}
+        surroundings["device"] = slots.names()
         tests = {
             part: {name: keys.tests_key(question) for name, question in hidden.items()}
             for part, hidden in questions.items()
         }
-        yield Job(course, assignment, options, sources, graded, questions, tests, imports, sandbox, surroundings, found)
+        yield Job(
+            course, assignment, options, sources, graded, questions, tests, imports, sandbox, slots, surroundings, found
+        )
 
 
 def again(job: Job) -> Job:
@@ -376,9 +386,10 @@ def _graded(job: Job, submission: intake.Submission, folder: Path) -> Graded:
             continue
         stands = {} if job.options.force or kept is None or kept.key != key else _standing_results(job, kept)
         if isinstance(job.course, PlainCourse):
-            graded, notebook = _grade_plain(job, job.course, submission.student, name, found[name], files)
+            grade = partial(_grade_plain, job, job.course, submission.student, name, found[name], files)
         else:
-            graded, notebook = _grade_part(job, submission.student, name, found[name], weights[name], stands)
+            grade = partial(_grade_part, job, submission.student, name, found[name], weights[name], stands)
+        graded, notebook = grade({}) if found[name].notebook is None else job.slots.run(grade)
         graded.key, graded.tests = key, job.tests[name]
         results.append(graded)
         if notebook is not None:
@@ -414,7 +425,13 @@ def _standing_results(job: Job, kept: PartResult) -> dict[str, Result]:
 
 
 def _grade_part(
-    job: Job, student: str, name: str, found: intake.Found, weights: Weights, stands: dict[str, Result]
+    job: Job,
+    student: str,
+    name: str,
+    found: intake.Found,
+    weights: Weights,
+    stands: dict[str, Result],
+    variables: dict[str, str],
 ) -> tuple[PartResult, NotebookNode | None]:
     source = job.graded[name]
     if found.notebook is None:
@@ -422,7 +439,7 @@ def _grade_part(
         return PartResult(name, missing_results(source, message), found.notes, found.problem), None
     start = time.perf_counter()
     notebook, repairs = repair(source, found.notebook)
-    run = Run(notebook, job.sandbox, job.imports[name], job.assignment.limits, weights=weights)
+    run = Run(notebook, job.sandbox, job.imports[name], job.assignment.limits, weights=weights, variables=variables)
     results, seed = grade_notebook(
         run, job.questions[name], stands, lambda question: tell(student, f"{name}: {question}")
     )
@@ -452,13 +469,19 @@ def _files(job: Job, submission: intake.Submission, found: dict[str, intake.Foun
 
 
 def _grade_plain(
-    job: Job, course: PlainCourse, student: str, name: str, found: intake.Found, files: dict[str, bytes]
+    job: Job,
+    course: PlainCourse,
+    student: str,
+    name: str,
+    found: intake.Found,
+    files: dict[str, bytes],
+    variables: dict[str, str],
 ) -> tuple[PartResult, NotebookNode | None]:
     start, runs = time.perf_counter(), []
 
     def run(notebook: NotebookNode) -> None:
         limits = job.assignment.limits
-        runs.append(Run(notebook, job.sandbox, job.imports[name], limits, tests=True, files=files))
+        runs.append(Run(notebook, job.sandbox, job.imports[name], limits, tests=True, files=files, variables=variables))
         runs[-1].run_all()
 
     tell(student, name)

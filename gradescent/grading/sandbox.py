@@ -15,12 +15,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from gradescent.course import CourseError, Limits
+from gradescent.grading.devices import MODEST
 from gradescent.grading.inside import landlock, seccomp, walls
 from gradescent.grading.inside.walls import HOME
 from gradescent.grading.processes import Child, MachineFault, WarmProcess, spawn
@@ -176,23 +177,25 @@ class Sandbox:
         finally:
             link.child.stop()
 
-    def start(self, imports: Iterable[str], limits: Limits) -> Child:
+    def start(self, imports: Iterable[str], limits: Limits, variables: Mapping[str, str] | None = None) -> Child:
         """Start a student's process.
 
         Args:
             imports: names of the modules that the notebook will want.
             limits: of the submission.
+            variables: more of its environment.
 
         Raises:
             MachineFault: it does not start.
         """
         if self.backend in (Backend.BUBBLEWRAP, Backend.NONE):
-            return self._spawn(limits)
+            return self._spawn(limits, variables or {})
         wanted = self._warm_set(frozenset(imports))
         if wanted not in self._warm:
             self._warm[wanted] = self._warm_process(wanted)
         folder = Folder(dir=self._folder.name) if self.backend is Backend.LANDLOCK else None
-        return self._warm[wanted].fork(self._walls(limits, folder.name if folder else HOME), folder)
+        built = self._walls(limits, folder.name if folder else HOME, variables or {})
+        return self._warm[wanted].fork(built, folder)
 
     def _warm_set(self, imports: frozenset[str]) -> tuple[str, ...]:
         return () if self._devices else (*ALWAYS, *sorted(imports))
@@ -205,7 +208,7 @@ class Sandbox:
         process.wait()
         return process
 
-    def _walls(self, limits: Limits, home: str) -> walls.Walls:
+    def _walls(self, limits: Limits, home: str, variables: Mapping[str, str]) -> walls.Walls:
         namespaces = self.backend is Backend.NAMESPACES
         return walls.Walls(
             kind=walls.NAMESPACES if namespaces else walls.LANDLOCK,
@@ -213,7 +216,7 @@ class Sandbox:
             links=links(),
             root=str(self._root),
             home=home,
-            environment=self._environment(home, DATA if namespaces else str(self._data)),
+            environment={**self._environment(home, DATA if namespaces else str(self._data)), **variables},
             user=USERS + secrets.randbelow(USERS) if namespaces and os.getuid() == 0 else 0,
             memory_mb=limits.memory_mb,
             file_mb=limits.file_mb,
@@ -221,15 +224,16 @@ class Sandbox:
             devices=self._devices,
         )
 
-    def _spawn(self, limits: Limits) -> Child:
+    def _spawn(self, limits: Limits, variables: Mapping[str, str]) -> Child:
         folder = Folder(dir=self._folder.name)
         worker = [sys.executable, "-m", "gradescent.grading.inside.worker", "SOCKET", str(limits.memory_mb)]
         if self.backend is Backend.BUBBLEWRAP:
-            command = [*bubble(self._data, limits.file_mb), "--seccomp", "FILTER", *worker]
-            return spawn(command, self._environment(HOME, DATA), folder, "/", seccomp.program(network_namespace=True))
+            command = [*bubble(self._data, limits.file_mb, self._devices), "--seccomp", "FILTER", *worker]
+            given = {**self._environment(HOME, DATA), **variables}
+            return spawn(command, given, folder, "/", seccomp.program(network_namespace=True))
         home = Path(folder.name, "work")
         home.mkdir()
-        return spawn(worker, self._environment(str(home), str(self._data)), folder, str(home), b"")
+        return spawn(worker, {**self._environment(str(home), str(self._data)), **variables}, folder, str(home), b"")
 
     def _environment(self, home: str, data: str) -> dict[str, str]:
         return environment(home, data, bool(self._devices))
@@ -302,7 +306,7 @@ def environment(home: str, data: str, devices: bool) -> dict[str, str]:
     }
     # One thread a student: more would make the time of one depend on the others.
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    return variables | ({} if devices else {**dict.fromkeys(names, "1"), "CUDA_VISIBLE_DEVICES": ""})
+    return variables | (MODEST if devices else {**dict.fromkeys(names, "1"), "CUDA_VISIBLE_DEVICES": ""})
 
 
 @functools.cache
@@ -351,7 +355,7 @@ def bubblewrap() -> bool:
     return done.returncode == 0
 
 
-def bubble(data: Path, file_mb: float) -> list[str]:
+def bubble(data: Path, file_mb: float, devices: Iterable[str] = ()) -> list[str]:
     """bubblewrap with its arguments. Its tmpfs folders have no size unless they are given one."""
     size = ["--size", str(int(file_mb * (1 << 20))), "--tmpfs"]
     arguments = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "student"]
@@ -363,9 +367,6 @@ def bubble(data: Path, file_mb: float) -> list[str]:
         arguments += ["--symlink", target, path]
     for source, place in [*visible(), (str(data), DATA)]:
         arguments += ["--ro-bind", source, place]
+    for device in devices:
+        arguments += ["--dev-bind", device, device]
     return [shutil.which("bwrap") or "bwrap", *arguments, "--remount-ro", "/dev", "--remount-ro", "/"]
-
-
-def graphics_processors() -> tuple[str, ...]:
-    """The device files of this machine's graphics processors."""
-    return tuple(sorted(str(path) for path in Path("/dev").glob("nvidia*")))

@@ -56,6 +56,7 @@ class Run:
         tests: whether the tests are run here, too: those of a plain nbgrader course.
         files: what lies in the working folder, by relative path.
         weights: what was handed in instead of a training; it lies there, too.
+        variables: more of the process's environment.
         skipped: cells that ended the process, by index, with what happened.
         failed: cells that stopped with an error, by their grade_id or id.
         starts: processes used so far.
@@ -72,6 +73,7 @@ class Run:
     tests: bool = False
     files: Mapping[str, bytes] = field(default_factory=dict)
     weights: Weights = field(default_factory=Weights)
+    variables: Mapping[str, str] = field(default_factory=dict)
     skipped: Skipped = field(default_factory=dict)
     failed: dict[str, Failure] = field(default_factory=dict)
     starts: int = 0
@@ -111,7 +113,7 @@ class Run:
             self._refuse_more()
             self.starts += 1
             limits = self._widest_limits()
-            child = self.sandbox.start(self.imports, limits)
+            child = self.sandbox.start(self.imports, limits, self.variables)
             cpu_left = limits.submission_cpu_seconds - self.cpu_seconds
             self._link = Link(child, limits, self.ends, cpu_left, patient=self.kills < FORGIVEN)
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from gradescent.grading.imports import imports_of, warm_sets
 from gradescent.grading.remote import Allowed, Link, RemoteStudent
 from gradescent.grading.sandbox import Backend, Sandbox
 from gradescent.grading.scratch import PREFIX, remove_abandoned
+from gradescent.grading.watch import PROC
 
 LIMITS = Limits()
 ALLOWED = Allowed(seconds=20, memory_mb=2048, processes=256)
@@ -173,6 +175,62 @@ found = ["matplotlib.pyplot" in sys.modules, os.access("/dev/tty", os.F_OK), os.
     assert value(sandbox_of(Backend.NAMESPACES), NUMPY, code) == [True, False, ""]
     with Sandbox(tmp_path, NUMPY, only=Backend.NAMESPACES, devices=("/dev/tty",)) as sandbox:
         assert value(sandbox, NUMPY, code) == [False, True, None]
+
+
+HONEST = """
+import os, pathlib, resource, shutil, subprocess, sys, tarfile, tempfile, zipfile
+os.mkdir("a")
+pathlib.Path("a/text").write_text("kept")
+pathlib.Path("a/text").touch()
+os.chmod("a/text", 0o600)
+shutil.copy("a/text", "copied")
+shutil.copy2("a/text", "copied2")
+shutil.copytree("a", "b")
+for kind, mode in (("zip", "zip"), ("gztar", "tar.gz")):
+    shutil.make_archive("packed", kind, "a")
+    shutil.unpack_archive(f"packed.{mode}", f"unpacked-{kind}")
+with tempfile.TemporaryDirectory() as name, tempfile.NamedTemporaryFile() as file:
+    shutil.move("copied2", name)
+    shutil.copy(f"{name}/copied2", file.name)
+    moved = pathlib.Path(file.name).read_text()
+program = [sys.executable, "-c", "import os; os.nice(1); print('kept', end='')"]
+printed = subprocess.run(program, start_new_session=True, capture_output=True, text=True).stdout
+resource.setrlimit(resource.RLIMIT_CORE, resource.getrlimit(resource.RLIMIT_CORE))
+os.sched_setaffinity(0, os.sched_getaffinity(0))
+files = ("copied", "b/text", "unpacked-zip/text", "unpacked-gztar/text")
+found = [moved, printed, *(pathlib.Path(file).read_text() for file in files)]
+"""
+
+
+def test_landlock_breaks_no_copies_archives_or_programs(sandbox_of: SandboxOf) -> None:
+    assert value(sandbox_of(Backend.LANDLOCK), NUMPY, HONEST) == ["kept"] * 6
+
+
+CHAIN = """
+import ctypes, os
+for _ in range(8):
+    if os.fork() == 0:
+        ctypes.CDLL(None).prctl(15, MARK.encode(), 0, 0, 0)
+        for _ in range(30_000):
+            os.setsid()
+            os.setpgid(0, 0)
+            if os.fork():
+                os._exit(0)
+found = 1
+"""
+
+
+def test_a_chain_of_forks_ends_with_its_submission(sandbox_of: SandboxOf) -> None:
+    mark = secrets.token_hex(6)
+    assert value(sandbox_of(Backend.LANDLOCK), NUMPY, f"MARK = {mark!r}\n{CHAIN}") == 1
+    assert not [folder for folder in PROC.glob("[0-9]*") if mark in _name(folder)]
+
+
+def _name(process: Path) -> str:
+    try:
+        return (process / "comm").read_text()
+    except OSError:  # it has ended meanwhile
+        return ""
 
 
 DEEP = """

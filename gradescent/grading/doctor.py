@@ -248,6 +248,32 @@ def attack():
     return f"could write {{written}} MiB" if written > {4 * LIMITS.file_mb:g} else ""
 """
     tests = "def attack(): return tried(lambda: __import__('grader_tests'), 'could import the hidden tests')"
+    modes = f"""
+def attack():
+    file, changed = {str(baits.file)!r}, []
+    before = tried(lambda: os.stat(file), "x") and os.stat(file)
+    for change in (lambda: os.chmod(file, 0o640), lambda: os.utime(file, (1, 1)), lambda: os.setxattr(file, "user.a", b"a")):
+        tried(change, "")
+    if before:
+        changed = [name for name in ("st_mode", "st_mtime") if getattr(before, name) != getattr(os.stat(file), name)]
+    return f"could change {{changed}}" if changed else ""
+"""
+    others = f"""
+def attack():
+    import fcntl, resource
+    pid, set_io, pipe = {os.getpid()}, {{"x86_64": 251, "aarch64": 30}}[os.uname().machine], os.pipe()[0]
+    changes = {{
+        "limits": lambda: resource.prlimit(pid, resource.RLIMIT_CORE, resource.prlimit(pid, resource.RLIMIT_CORE)),
+        "processors": lambda: os.sched_setaffinity(pid, os.sched_getaffinity(pid)) is None,
+        "scheduler": lambda: os.sched_setscheduler(pid, os.sched_getscheduler(pid), os.sched_getparam(pid)) is None,
+        "priority": lambda: os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, pid)) is None,
+        "priorities": lambda: os.setpriority(os.PRIO_USER, 0, os.getpriority(os.PRIO_USER, 0)) is None,
+        "disk": lambda: called(set_io, 1, pid, 2 << 13 | 4),
+        "signals": lambda: fcntl.fcntl(pipe, fcntl.F_SETOWN, pid) == 0,
+    }}
+    changed = [name for name, change in changes.items() if tried(change, "x")]
+    return f"could set {{changed}} of process {{pid}}" if changed and os.path.exists(f"/proc/{{pid}}") else ""
+"""
     endless = "def attack():\n    import re\n    return str(re.match('(a+)+$', 'a' * 64 + 'b'))"
     node = (
         "def attack(): return tried(lambda: os.mknod('node', 0o60666, os.makedev(8, 0)) is None, 'could make a device')"
@@ -280,6 +306,8 @@ def attack():
             "def attack(): return tried(lambda: socket.socket(40), 'vsock')",
         ),
         Attack("other processes cannot be signalled", signals),
+        Attack("the grader's files keep their modes and times", modes),
+        Attack("other processes keep their limits and priorities", others),
         Attack("other processes cannot be traced", _syscall((101, 117), "16, 1, 0, 0", "could trace process 1")),
         Attack("nothing can be mounted", _syscall((165, 40), "b'none', b'/tmp', b'tmpfs', 0, 0", "could mount")),
         Attack("no new namespaces", _syscall((272, 97), "0x10000000", "could make a namespace")),

@@ -83,6 +83,46 @@ KILL, TKILL, TGKILL, SIGNAL_QUEUE, THREAD_SIGNAL_QUEUE, PIDFD_SIGNAL = (
     (297, 240),
     (424, 424),
 )
+# Without namespaces. Landlock says nothing about the modes, owners and times of files: whoever owns them may change them. These
+# calls do nothing and say that they were done, for the copies of shutil and tarfile make them, and break off otherwise.
+WITHOUT_EFFECT: dict[str, tuple[int | None, int | None]] = {
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setpgid": (109, 154),  # who left the group would not end with it
+    "setsid": (112, 157),
+}
+UNSUPPORTED: dict[str, tuple[int, int]] = {  # as on file systems that have no attributes
+    "file_setattr": (469, 469),
+    "fremovexattr": (199, 16),
+    "fsetxattr": (190, 7),
+    "lremovexattr": (198, 15),
+    "lsetxattr": (189, 6),
+    "removexattr": (197, 14),
+    "removexattrat": (466, 466),
+    "setxattr": (188, 5),
+    "setxattrat": (463, 463),
+}
+OF_A_PROCESS: dict[str, tuple[int, int]] = {  # whose first argument is a process, 0 for the own one
+    "prlimit64": (302, 261),
+    "sched_setaffinity": (203, 122),
+    "sched_setattr": (314, 274),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+}
+SET_PRIORITY, SET_IO_PRIORITY, FILE_CONTROL = (141, 140), (251, 30), (72, 25)
+ALL_OF_A_USER = 2, 3  # processes, for the first and for the second of them
+SET_OWNER, SET_OWNER_OF_KIND = 8, 15  # of a file: the process that gets signals about it
+REQUESTS = 0x8901, 0x8902, 0x40086602, 0x401C5820  # the same for sockets; flags of files
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 OTHER_TABLE = 0x40000000  # the bit of x86_64's second table of numbers
 UNIX, INTERNET, INTERNET_6, NETLINK = 1, 2, 10, 16
@@ -98,23 +138,24 @@ def supported() -> bool:
     return platform.machine() in MACHINES
 
 
-def load(network_namespace: bool, may_signal: int | None = None) -> None:
+def load(network_namespace: bool, alone: int | None = None) -> None:
     """Install the filter, for this process and whatever it starts, for ever.
 
     Args:
         network_namespace: whether the process has a network of its own; without one it gets no internet sockets.
-        may_signal: the only process that may be signalled, for want of a process namespace.
+        alone: the only process that may be signalled or set, for want of a namespace of processes. Modes, owners and times of
+            files stay as they are, too.
 
     Raises:
         OSError: the kernel refuses.
     """
-    code = program(network_namespace, may_signal)
+    code = program(network_namespace, alone)
     buffer = ctypes.create_string_buffer(code)
     header = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer))
     linux.checked(linux.LIBC.prctl(SET_SECCOMP, ctypes.c_ulong(SET_MODE_FILTER), header, 0, 0), "seccomp")
 
 
-def program(network_namespace: bool, may_signal: int | None = None) -> bytes:
+def program(network_namespace: bool, alone: int | None = None) -> bytes:
     """The filter's instructions for this machine."""
     column, architecture = MACHINES[platform.machine()]
     code = [
@@ -138,17 +179,40 @@ def program(network_namespace: bool, may_signal: int | None = None) -> bytes:
     code += _where(SET_SOCKET_OPTION[column], 2, larger)
     code += _only(SOCKET[column], 0, families, errno.EAFNOSUPPORT)
     for request in (PUSH_INPUT, CONSOLE_CONTROL):
-        code += _where(IOCTL[column], 1, [(EQUAL, 0, 1, request), (RETURN, 0, 0, FAIL | errno.EPERM)])
-    if may_signal is not None:
-        for numbers in (KILL, TGKILL):
-            code += _only(numbers[column], 0, [may_signal], errno.EPERM)
-        for numbers in (TKILL, SIGNAL_QUEUE, THREAD_SIGNAL_QUEUE, PIDFD_SIGNAL):
-            code += _refuse(numbers[column], errno.EPERM)
+        code += _where(IOCTL[column], 1, _fails_with(request))
+    if alone is not None:
+        code += _without_namespaces(column, alone)
     code.append((RETURN, 0, 0, ALLOW))
     return b"".join(struct.pack("HBBI", *instruction) for instruction in code)
 
 
 Instruction = tuple[int, int, int, int]  # operation, instructions to skip when true, when false, operand
+
+
+def _without_namespaces(column: int, alone: int) -> list[Instruction]:
+    code: list[Instruction] = []
+    for numbers in (KILL, TGKILL):
+        code += _only(numbers[column], 0, [alone], errno.EPERM)
+    for numbers in (TKILL, SIGNAL_QUEUE, THREAD_SIGNAL_QUEUE, PIDFD_SIGNAL):
+        code += _refuse(numbers[column], errno.EPERM)
+    for numbers in OF_A_PROCESS.values():
+        code += _only(numbers[column], 0, [0, alone], errno.EPERM)
+    for numbers, user in zip((SET_PRIORITY, SET_IO_PRIORITY), ALL_OF_A_USER, strict=True):
+        code += _where(numbers[column], 0, _fails_with(user))
+        code += _only(numbers[column], 1, [0, alone], errno.EPERM)
+    for operation in (SET_OWNER, SET_OWNER_OF_KIND):
+        code += _where(FILE_CONTROL[column], 1, _fails_with(operation))
+    for request in REQUESTS:
+        code += _where(IOCTL[column], 1, _fails_with(request))
+    for found in WITHOUT_EFFECT.values():
+        code += _refuse(found[column], 0)
+    for numbers in UNSUPPORTED.values():
+        code += _refuse(numbers[column], errno.EOPNOTSUPP)
+    return code
+
+
+def _fails_with(value: int) -> list[Instruction]:
+    return [(EQUAL, 0, 1, value), (RETURN, 0, 0, FAIL | errno.EPERM)]
 
 
 def _refuse(number: int | None, error: int) -> list[Instruction]:

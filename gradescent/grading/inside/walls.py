@@ -154,7 +154,7 @@ def close(walls: Walls, keep: Collection[int]) -> None:
     readable = [source for source, _ in walls.visible] + [path for _, path in walls.links]
     devices = [f"/dev/{name}" for name in DEVICES] + walls.devices
     landlock.restrict([*readable, *landlock.FILES_OF_PROC], [walls.home, *devices])
-    seccomp.load(network_namespace=False, may_signal=os.getpid())
+    seccomp.load(network_namespace=False, alone=os.getpid())
 
 
 def limit(walls: Walls) -> None:

@@ -101,7 +101,7 @@ def _guarded(built: walls.Walls, channel: int, status: int) -> NoReturn:
         os.close(channel)
         code = _wait_for(child, telling)
         if built.kind != walls.NAMESPACES:
-            _end_orphans()
+            _wait_for_the_rest()
         _tell(telling, {"exit": code})
     os._exit(0)
 
@@ -123,6 +123,8 @@ def _student(built: walls.Walls, channel: int, telling: socket.socket) -> NoRetu
     # A machine that runs out of memory shall end a student's process, not the grader.
     Path("/proc/self/oom_score_adj").write_text("1000")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if built.kind != walls.NAMESPACES:
+        os.setsid()  # a group that nobody leaves, and that is ended at one stroke
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()  # the only generator that a fork repeats
     walls.close(built, keep=(channel, telling.fileno()))
@@ -148,18 +150,17 @@ def _wait_for(child: int, telling: socket.socket) -> int:
     """Wait until the child has ended, or end it when the grader speaks or hangs up."""
     handle = os.pidfd_open(child)
     select.select([handle, telling.fileno()], [], [])
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(child, signal.SIGKILL)
+    for end in (os.kill, os.killpg):  # the group of a student's process without namespaces
+        with contextlib.suppress(ProcessLookupError):
+            end(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     return _exit_code(status)
 
 
-def _end_orphans() -> None:
-    """Without a namespace of processes: end what the student's code left running, which has become ours."""
+def _wait_for_the_rest() -> None:
+    """Without a namespace of processes: wait until all that the student's code left running, which was ended, is gone."""
     with contextlib.suppress(ChildProcessError):
         while True:
-            for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-                os.kill(int(pid), signal.SIGKILL)
             os.waitpid(-1, 0)
 
 

@@ -24,7 +24,7 @@ from gradescent.grading.processes import Child, Killed, MachineFault
 from gradescent.grading.watch import usage
 from gradescent.student.failures import raise_failure
 from gradescent.student.invoke import Failure
-from gradescent.student.judging import Died, MemoryLimit, Missing, Stop, TimeLimit, Wrong
+from gradescent.student.judging import Died, MemoryLimit, Missing, Reading, Stop, TimeLimit, Wrong
 
 START_SECONDS = 60.0  # wall clock beyond the limit: starting Python on a busy machine
 EXIT_SECONDS = 2.0  # for a process that hung up to end
@@ -76,6 +76,7 @@ class Link:
         self._deadline = time.monotonic() + START_SECONDS
         self._watched, self._spent = math.inf, 0.0  # not before the process is ready
         self.alive = True
+        self.memory: dict[str, Any] = {}  # of the hidden tests: handles, which end with the process
         self._incoming = wire.Incoming(self._receive)
         try:
             wire.receive(self._incoming)
@@ -192,12 +193,19 @@ class RemoteStudent:
         allowed: what a call may use.
     """
 
+    weights: str = ""
+
     def __init__(self, link: Link, allowed: Allowed):
         self._link, self._allowed = link, allowed
+        self.readings: dict[str, Reading] = {}
         self._functions: list[Callable[..., Any]] = []  # the grader's, that a student's code may call
         self.printed, self.seconds = "", 0.0
         self.warned: list[str] = []
         self.modified: list[str] = []
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        return self._link.memory
 
     def has(self, name: str) -> bool:
         return self.ask({"op": "has", "name": name}) is True

@@ -75,7 +75,7 @@ def test_a_file_that_holds_pickles_is_refused(tmp_path, monkeypatch):
 
 
 def test_an_unknown_name_lists_those_that_exist():
-    with pytest.raises(DataError, match=r"no data set 'mnits'.*tiny_mnist, tiny_toy"):
+    with pytest.raises(DataError, match=r"no data set 'mnits'.*tiny_toy, tiny_mnist"):
         datasets.load("mnits")
 
 
@@ -94,6 +94,7 @@ def test_a_stand_in_stays_one_when_it_is_saved(nowhere, tmp_path, monkeypatch, c
     datasets.save(datasets.load("tiny_toy"), tmp_path / "tiny_toy.npz")
     monkeypatch.setenv("GRADESCENT_DATA", str(tmp_path))
     capsys.readouterr()
+    datasets._announce.cache_clear()
     assert datasets.load("tiny_toy").stand_in
     assert "stand-in" in capsys.readouterr().out
 

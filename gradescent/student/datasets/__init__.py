@@ -7,55 +7,38 @@ folder, else it is derived from MNIST as Keras downloads it, else it is a stand-
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
+
+from gradescent.student.datasets.dataset import DataError, Dataset, read_csv, read_npz, save, training_view
+
+__all__ = ["DataError", "Dataset", "columns", "load", "save", "training_view"]
 
 # The file and checksum are those of keras.datasets.mnist (Keras 3, keras/src/datasets/mnist.py).
 MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 DOWNLOAD_SECONDS = 20  # wait for a first answer of the server
 TINY_SIZE = 2499  # examples a split of the original course's 14x14 MNIST
-DAMAGED = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)  # what np.load raises
-ARRAYS = ("x_train", "y_train", "x_test", "y_test")
-
-
-class DataError(Exception):
-    """A data set cannot be read. The message names the file and the remedy."""
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A data set in two splits.
-
-    Attributes:
-        x_train, x_test: float64, (examples, features).
-        y_train, y_test: uint8 class numbers, (examples,).
-        source: where it came from, a sentence.
-        stand_in: True where it only takes the place of the real data.
-    """
-
-    x_train: np.ndarray
-    y_train: np.ndarray
-    x_test: np.ndarray
-    y_test: np.ndarray
-    source: str
-    stand_in: bool = False
 
 
 def load(name: str) -> Dataset:
     """Load a data set by name.
 
     Args:
-        name: "tiny_toy" (2 features, 2 classes) or "tiny_mnist" (14x14 = 196 features in 0...0.8, 10 classes).
+        name: one of these.
+            "tiny_toy": float64 (m, 2); 2 classes.
+            "tiny_mnist": float64 (m, 196), 14x14 pixels in 0...0.8; 10 classes.
+            "mnist", "fashion_mnist": uint8 (m, 28, 28), 0...255; 10 classes.
+            "cifar10": uint8 (m, 32, 32, 3), red, green and blue in 0...255; 10 `classes`.
+            "imdb": lists of int32 arrays, the token ids of a review each; `words`, `film_train`, `film_test`; y 1 = liked it.
+            "dbpedia": lists of str, one paragraph each; y in 1...14.
 
     Returns:
-        The arrays. A stand-in is announced on the screen.
+        The two splits, in memory of their own: what a caller changes does not come back with the next load. A stand-in is
+        announced on the screen.
 
     Raises:
         DataError: unknown name, or a file that cannot be read.
@@ -65,18 +48,48 @@ def load(name: str) -> Dataset:
         >>> toy.x_train.shape
         (200, 2)
     """
-    if name not in _MAKERS:
-        raise DataError(f"there is no data set {name!r}. Those that exist: {', '.join(sorted(_MAKERS))}")
-    file = _local_file(f"{name}.npz")
-    dataset = _read(file) if file else _made(name)
+    if name not in NAMES:
+        raise DataError(f"there is no data set {name!r}. Those that exist: {', '.join(NAMES)}")
+    dataset = _found(name) or _made(name)
     if dataset.stand_in:
         _announce(f"Note: {name} is a stand-in: {dataset.source}.")
-    return replace(dataset, **{array: getattr(dataset, array).copy() for array in ARRAYS})
+    return dataset.copy()
+
+
+def _found(name: str) -> Dataset | None:
+    """The data set in the first folder that has it: NAME.npz, or NAME_train.csv and NAME_test.csv."""
+    for folder in _folders():
+        npz, train, test = (folder / file for file in (f"{name}.npz", f"{name}_train.csv", f"{name}_test.csv"))
+        if npz.is_file():
+            return _read(npz)
+        if train.is_file() and test.is_file():
+            return _read(train, test)
+    return None
+
+
+def _read(*files: Path) -> Dataset:
+    return _read_once(files, tuple(_stamp(file) for file in files))
+
+
+@lru_cache(maxsize=2)
+def _read_once(files: tuple[Path, ...], stamps: tuple[tuple[int, int], ...]) -> Dataset:
+    """A file is read again only when it has changed; the stamps are there for the cache."""
+    return read_csv(*files) if len(files) == 2 else read_npz(*files)
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    state = file.stat()
+    return state.st_mtime_ns, state.st_size
 
 
 @cache
 def _made(name: str) -> Dataset:
     """Made once a process: a download that failed is not tried again."""
+    if name not in _MAKERS:
+        raise DataError(
+            f"{name}: no file {name}.npz in {' or '.join(map(str, _folders()))}. Remedy: set GRADESCENT_DATA to a folder that "
+            f"has it"
+        )
     return _MAKERS[name]()
 
 
@@ -109,21 +122,6 @@ def columns(x: np.ndarray, y: np.ndarray, classes: int) -> list[tuple[np.ndarray
     ]
 
 
-def save(dataset: Dataset, file: Path) -> None:
-    """Write the arrays as the npz file that `load` reads."""
-    with file.open("wb") as stream:
-        np.savez_compressed(
-            stream, **{name: getattr(dataset, name) for name in ARRAYS}, stand_in=np.array(dataset.stand_in)
-        )
-
-
-def training_view(dataset: Dataset) -> Dataset:
-    """The data set as graded code sees it: four fifths of the training split, and the last fifth in the place of the test split."""
-    order = np.random.default_rng(0).permutation(len(dataset.x_train))
-    x, y, cut = dataset.x_train[order], dataset.y_train[order], len(order) * 4 // 5
-    return Dataset(x[:cut], y[:cut], x[cut:], y[cut:], dataset.source, dataset.stand_in)
-
-
 def _folders() -> list[Path]:
     given = os.environ.get("GRADESCENT_DATA")
     return ([Path(given)] if given else []) + [_course_data()]
@@ -144,30 +142,19 @@ def _local_file(name: str) -> Path | None:
     return next((folder / name for folder in _folders() if (folder / name).is_file()), None)
 
 
-def _read(file: Path) -> Dataset:
-    x_train, y_train, x_test, y_test, *rest = _arrays(file, "stand_in")
-    return Dataset(x_train, y_train, x_test, y_test, f"read from {file.name}", bool(rest and rest[0]))
-
-
-def _arrays(file: Path, *optional: str) -> list[np.ndarray]:
-    """The four arrays of an npz file, and those of the optional ones that it has."""
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return [arrays[name] for name in ARRAYS] + [arrays[name] for name in optional if name in arrays]
-    except DAMAGED as error:
-        raise DataError(
-            f"{file}: not a readable data set ({error}). Remedy: delete the file, or fetch it again"
-        ) from error
-
-
 def _tiny_mnist() -> Dataset:
     try:
         file = _mnist_file()
     except Exception as error:  # whatever the network, the proxy or the disk does: the stand-in is there for that
         return _digits(f"MNIST could not be fetched ({type(error).__name__})")
-    x_train, y_train, x_test, y_test = _arrays(file)
-    source = "MNIST, averaged over 2x2 pixels"
-    return Dataset(_shrink(x_train), y_train[:TINY_SIZE], _shrink(x_test), y_test[:TINY_SIZE], source)
+    mnist = _read(file)
+    return Dataset(
+        _shrink(mnist.x_train),
+        mnist.y_train[:TINY_SIZE],
+        _shrink(mnist.x_test),
+        mnist.y_test[:TINY_SIZE],
+        "MNIST, averaged over 2x2 pixels",
+    )
 
 
 def _mnist_file() -> Path:
@@ -228,4 +215,5 @@ def _disc_and_ring(rng: np.random.Generator, size: int = 200) -> tuple[np.ndarra
     return np.column_stack([radius * np.cos(angle), radius * np.sin(angle)]), labels
 
 
+NAMES = ("tiny_toy", "tiny_mnist", "mnist", "fashion_mnist", "cifar10", "imdb", "dbpedia")
 _MAKERS: dict[str, Callable[[], Dataset]] = {"tiny_toy": _tiny_toy, "tiny_mnist": _tiny_mnist}

@@ -114,7 +114,9 @@ class Student(Protocol):
     modified: list[str]
     seconds: float
     readings: dict[str, Reading]
-    weights: str
+
+    @property
+    def weights(self) -> str: ...
 
     @property
     def memory(self) -> dict[str, Any]: ...

@@ -41,7 +41,7 @@ def _try(part, source, variant, verbose) -> int:
     problems = []
     lines = []
     for name, worth in points(source).items():
-        if name in variant.leave:
+        if name in (*variant.leave, *variant.ignore):
             continue
         result = judge(questions(part)[name], DirectStudent(namespace, 20), worth, 7)
         lines.append(

@@ -6,13 +6,15 @@ folder, else it is derived from MNIST as Keras downloads it, else it is a stand-
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,25 +36,30 @@ class Dataset:
     """A data set in two splits.
 
     Attributes:
-        x_train, x_test: float64, (examples, features).
+        x_train, x_test: float64, (examples, features); of "imdb" lists of int32 arrays, the tokens of each review.
         y_train, y_test: uint8 class numbers, (examples,).
         source: where it came from, a sentence.
         stand_in: True where it only takes the place of the real data.
+        words: of "imdb", the word of token t is words[t - 1]; token 0 is no word.
+        film_train: of "imdb", the number of the film that each training review is about, (examples,).
     """
 
-    x_train: np.ndarray
+    x_train: Any
     y_train: np.ndarray
-    x_test: np.ndarray
+    x_test: Any
     y_test: np.ndarray
     source: str
     stand_in: bool = False
+    words: tuple[str, ...] = ()
+    film_train: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint32))
 
 
 def load(name: str) -> Dataset:
     """Load a data set by name.
 
     Args:
-        name: "tiny_toy" (2 features, 2 classes) or "tiny_mnist" (14x14 = 196 features in 0...0.8, 10 classes).
+        name: "tiny_toy" (2 features, 2 classes), "tiny_mnist" (14x14 = 196 features in 0...0.8, 10 classes) or "imdb"
+            (film reviews as token numbers, 2 classes).
 
     Returns:
         The arrays. A stand-in is announced on the screen.
@@ -111,17 +118,43 @@ def columns(x: np.ndarray, y: np.ndarray, classes: int) -> list[tuple[np.ndarray
 
 def save(dataset: Dataset, file: Path) -> None:
     """Write the arrays as the npz file that `load` reads."""
+    arrays = {name: getattr(dataset, name) for name in ARRAYS}
+    if dataset.words:
+        for name in ("x_train", "x_test"):
+            arrays[f"{name}_offsets"] = np.cumsum([0, *map(len, arrays[name])])
+            arrays[name] = np.concatenate(arrays[name])
+        arrays["words"] = np.frombuffer("\n".join(dataset.words).encode(), np.uint8)
+        arrays["film_train"] = dataset.film_train
     with file.open("wb") as stream:
-        np.savez_compressed(
-            stream, **{name: getattr(dataset, name) for name in ARRAYS}, stand_in=np.array(dataset.stand_in)
-        )
+        np.savez_compressed(stream, **arrays, stand_in=np.array(dataset.stand_in))
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """The first 16 digits of the SHA-256 of the inputs."""
+    digest = hashlib.sha256()
+    for x in (dataset.x_train, dataset.x_test):
+        digest.update(np.concatenate(x).tobytes() if isinstance(x, list) else x.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def training_view(dataset: Dataset) -> Dataset:
     """The data set as graded code sees it: four fifths of the training split, and the last fifth in the place of the test split."""
     order = np.random.default_rng(0).permutation(len(dataset.x_train))
-    x, y, cut = dataset.x_train[order], dataset.y_train[order], len(order) * 4 // 5
-    return Dataset(x[:cut], y[:cut], x[cut:], y[cut:], dataset.source, dataset.stand_in)
+    cut = len(order) * 4 // 5
+    inner, outer = order[:cut], order[cut:]
+    films = dataset.film_train[inner] if len(dataset.film_train) else dataset.film_train
+    return replace(
+        dataset,
+        x_train=_rows(dataset.x_train, inner),
+        y_train=dataset.y_train[inner],
+        x_test=_rows(dataset.x_train, outer),
+        y_test=dataset.y_train[outer],
+        film_train=films,
+    )
+
+
+def _rows(x: Any, indices: np.ndarray) -> Any:
+    return [x[i] for i in indices] if isinstance(x, list) else x[indices]
 
 
 def _folders() -> list[Path]:
@@ -145,6 +178,8 @@ def _local_file(name: str) -> Path | None:
 
 
 def _read(file: Path) -> Dataset:
+    if file.name == "imdb.npz":
+        return _read_reviews(file)
     x_train, y_train, x_test, y_test, *rest = _arrays(file, "stand_in")
     return Dataset(x_train, y_train, x_test, y_test, f"read from {file.name}", bool(rest and rest[0]))
 
@@ -158,6 +193,28 @@ def _arrays(file: Path, *optional: str) -> list[np.ndarray]:
         raise DataError(
             f"{file}: not a readable data set ({error}). Remedy: delete the file, or fetch it again"
         ) from error
+
+
+def _read_reviews(file: Path) -> Dataset:
+    """Flat token numbers with the places where the reviews begin, and the vocabulary as text, one word a line."""
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            x_train, x_test = (
+                np.split(arrays[name].astype(np.int32), arrays[f"{name}_offsets"][1:-1])
+                for name in ("x_train", "x_test")
+            )
+            words = tuple(arrays["words"].tobytes().decode().split("\n"))
+            y_train, y_test, films = arrays["y_train"], arrays["y_test"], arrays["film_train"]
+            stand_in = "stand_in" in arrays and bool(arrays["stand_in"])
+    except DAMAGED as error:
+        raise DataError(
+            f"{file}: not a readable data set ({error}). Remedy: delete the file, or fetch it again"
+        ) from error
+    return Dataset(x_train, y_train, x_test, y_test, f"read from {file.name}", stand_in, words, films)
+
+
+def _imdb() -> Dataset:
+    raise DataError("imdb: there is no imdb.npz. Remedy: set GRADESCENT_DATA to a folder that has it")
 
 
 def _tiny_mnist() -> Dataset:
@@ -228,4 +285,4 @@ def _disc_and_ring(rng: np.random.Generator, size: int = 200) -> tuple[np.ndarra
     return np.column_stack([radius * np.cos(angle), radius * np.sin(angle)]), labels
 
 
-_MAKERS: dict[str, Callable[[], Dataset]] = {"tiny_toy": _tiny_toy, "tiny_mnist": _tiny_mnist}
+_MAKERS: dict[str, Callable[[], Dataset]] = {"tiny_toy": _tiny_toy, "tiny_mnist": _tiny_mnist, "imdb": _imdb}

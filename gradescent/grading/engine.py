@@ -507,5 +507,5 @@ def training_data(assignment: Assignment) -> Iterator[tuple[Path, dict[str, str]
                 datasets.save(datasets.training_view(dataset), folder / f"{data}.npz")
             except OSError as error:
                 raise CourseError(_of_files(error, folder)) from error
-            described[data] = f"{'stand-in: ' if dataset.stand_in else ''}{dataset.source} ({dataset.digest()})"
+            described[data] = f"{'stand-in: ' if dataset.stand_in else ''}{dataset.source} ({dataset.digest()[:16]})"
         yield folder, described

@@ -64,12 +64,13 @@ class Dataset:
         )
 
     def digest(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of the examples of both splits."""
+        """The SHA-256 of examples and labels of both splits, 64 hexadecimal digits."""
         digest = hashlib.sha256()
-        for examples in (self.x_train, self.x_test):
-            for part in examples if isinstance(examples, list) else [examples]:
-                digest.update(part.encode() if isinstance(part, str) else part.tobytes())
-        return digest.hexdigest()[:16]
+        for name in ARRAYS:
+            values = getattr(self, name)
+            for array in _joined(values) if isinstance(values, list) else (values,):
+                digest.update(array.tobytes())
+        return digest.hexdigest()
 
 
 def training_view(dataset: Dataset) -> Dataset:
@@ -188,19 +189,24 @@ def read_csv(train: Path, test: Path) -> Dataset:
 
 def unreadable(file: Path, reason: object) -> DataError:
     """The error for a file that is there and cannot be read."""
+    if "allow_pickle" in str(reason):
+        reason = "it holds Python pickles, which can run any code and are never opened"
     return DataError(f"{file}: not a readable data set ({reason}). Remedy: delete the file, or fetch it again")
 
 
 def _rows(file: Path) -> tuple[list[str], np.ndarray]:
-    texts, labels = [], []
+    labels: list[int] = []
+    texts = []
     try:
         with file.open(encoding="utf-8", newline="") as stream:
-            for row in csv.reader(stream):
-                labels.append(int(row[0]))
-                texts.append(row[1].strip())
-        return texts, np.array(labels, "uint8")
-    except (*DAMAGED, csv.Error, OverflowError) as error:
+            for label, text, *_ in csv.reader(stream):
+                if int(label) not in range(256):
+                    raise ValueError(f"the class number {label} is not in 0...255")
+                texts.append(text.strip())
+                labels.append(int(label))
+    except (*DAMAGED, csv.Error) as error:
         raise unreadable(file, f"row {len(labels) + 1}: {error}") from error
+    return texts, np.array(labels, "uint8")
 
 
 def _examples(arrays: Any, name: str) -> Any:

@@ -1,6 +1,10 @@
 """`gradescent data`, and what `datasets.load` downloads: from a server on this machine that behaves well and badly."""
 
+import importlib.util
+import os
+import re
 import socket
+from pathlib import Path
 
 import numpy as np
 import official_files
@@ -360,3 +364,37 @@ def test_the_bar_is_drawn_on_a_terminal_only(monkeypatch, capsys):
     half, whole = capsys.readouterr().out.split("\r")[1:]
     assert half == "mnist.npz ████████████░░░░░░░░░░░░  50 % 5.0 of 10.0 MB"
     assert whole == "mnist.npz ████████████████████████ 100 % 10.0 of 10.0 MB\n"
+
+
+# ── The manifest ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_official_file_has_addresses_a_size_and_a_published_checksum():
+    for entry in manifest.entries().values():
+        assert entry.licence
+        assert entry.citation
+        for file in entry.files:
+            assert file.addresses[0].startswith("https://")
+            assert all(address.endswith(f"/{file.name}") for address in file.addresses)
+            assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
+            assert file.size > 1000
+            assert file.checksum_from
+
+
+def test_keras_states_the_same_checksum_of_mnist():
+    keras = importlib.util.find_spec("keras")  # found, not imported: that takes seconds
+    source = Path(keras.origin).parent / "src" / "datasets" / "mnist.py"
+    assert manifest.entries()["mnist"].files[0].sha256 in source.read_text()
+
+
+def test_the_readme_says_what_the_manifest_says():
+    readme = (Path(__file__).parents[1] / "data" / "README.md").read_text()
+    for entry in manifest.entries().values():
+        size = f"{sum(file.size for file in entry.files) / 1e6:.1f}" if entry.files else "-"
+        assert f"| `{entry.name}` | {entry.title} | {size} | {entry.licence} |" in readme
+
+
+@pytest.mark.skipif(places.VARIABLE not in os.environ, reason="GRADESCENT_DATA names no data folder")
+def test_the_real_data_is_verified(capsys):
+    assert main(["data", "verify", "tiny_toy", "mnist", "fashion_mnist"]) == DONE
+    assert capsys.readouterr().out.count(": verified: ") == 3

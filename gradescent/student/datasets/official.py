@@ -23,7 +23,6 @@ FILMS = re.compile(r"aclImdb/(train|test)/urls_(pos|neg)\.txt")
 TITLE = re.compile(r"/title/(tt\d+)")
 # What keras.preprocessing.text.text_to_word_sequence drops: everything but letters, digits and apostrophes of ASCII.
 PUNCTUATION = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n', " "))
-DBPEDIA_CLASSES = 14
 DBPEDIA_SAMPLE = {"train": 400, "test": 50}  # texts a class, as in the assignment's sample
 
 
@@ -70,29 +69,39 @@ def _cifar_images(content: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _imdb(archive: Path) -> Dataset:
     """Reviews in random order, words in lower case without punctuation, numbered by frequency over both splits."""
-    tokens: dict[tuple[str, str, int], list[str]] = {}
-    titles: dict[tuple[str, str, int], str] = {}
+    numbers: dict[str, int] = {}  # of words, in the order in which they are met
+    reviews: dict[tuple[str, ...], np.ndarray] = {}  # split, opinion, number of the review
+    titles: dict[tuple[str, ...], str] = {}
     for name, content in _members(archive):
         if match := REVIEW.fullmatch(name):
-            split, opinion, number = match.groups()
-            tokens[split, opinion, int(number)] = content.decode().lower().translate(PUNCTUATION).split()
+            words = content.decode().lower().translate(PUNCTUATION).split()
+            reviews[match.groups()] = np.array([numbers.setdefault(word, len(numbers)) for word in words], "int32")
         elif match := FILMS.fullmatch(name):
-            titles |= {(*match.groups(), i): title for i, title in enumerate(TITLE.findall(content.decode()))}  # type: ignore[misc]
-    counts = Counter(word for review in tokens.values() for word in review)
-    words = sorted(counts, key=lambda word: (-counts[word], word))
-    ids = {word: i for i, word in enumerate(words, 1)}
+            titles |= {(*match.groups(), str(i)): title for i, title in enumerate(TITLE.findall(content.decode()))}
+    vocabulary, ids = _ranked(numbers, np.bincount(np.concatenate(list(reviews.values()))))
     films = {title: i for i, title in enumerate(sorted(set(titles.values())))}
     rng = np.random.default_rng(0)
     splits = []
     for split in ("train", "test"):
-        of_split = sorted(key for key in tokens if key[0] == split)
+        of_split = sorted(key for key in reviews if key[0] == split)
         keys = [of_split[i] for i in rng.permutation(len(of_split))]
-        reviews = [np.array([ids[word] for word in tokens[key]], "int32") for key in keys]
-        labels = np.array([key[1] == "pos" for key in keys], "uint8")
-        splits.append((reviews, labels, np.array([films[titles[key]] for key in keys], "uint32")))
+        labels = np.array([opinion == "pos" for _, opinion, _ in keys], "uint8")
+        splits.append(
+            ([ids[reviews[key]] for key in keys], labels, np.array([films[titles[key]] for key in keys], "uint32"))
+        )
     (x_train, y_train, film_train), (x_test, y_test, film_test) = splits
     source = "Large Movie Review Dataset, the authors' texts as token ids"
-    return Dataset(x_train, y_train, x_test, y_test, source, words=words, film_train=film_train, film_test=film_test)
+    return Dataset(
+        x_train, y_train, x_test, y_test, source, words=vocabulary, film_train=film_train, film_test=film_test
+    )
+
+
+def _ranked(numbers: dict[str, int], counts: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """The words, the most frequent first and those as frequent by alphabet, and the token id of each number, int32."""
+    words = sorted(numbers, key=lambda word: (-counts[numbers[word]], word))
+    ids = np.empty(len(words), "int32")
+    ids[[numbers[word] for word in words]] = np.arange(1, len(words) + 1)
+    return words, ids
 
 
 def _dbpedia(archive: Path) -> Dataset:
@@ -109,12 +118,18 @@ def _dbpedia(archive: Path) -> Dataset:
 
 
 def _sample(content: bytes, size: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
-    """`size` texts of each class, in random order, from rows of class, title and text."""
-    rows = [(int(label), text.strip()) for label, _, text in csv.reader(io.StringIO(content.decode(), newline=""))]
-    labels = np.array([label for label, _ in rows], "uint8")
-    chosen = [rng.choice(np.flatnonzero(labels == label), size, False) for label in range(1, DBPEDIA_CLASSES + 1)]
-    order = rng.permutation(np.concatenate(chosen))
-    return [rows[i][1] for i in order], labels[order]
+    """`size` texts of each class, in random order, from rows of class, title and text (reservoir sampling, Vitter 1985)."""
+    seen: Counter[int] = Counter()
+    drawn: dict[tuple[int, int], str] = {}  # class, place
+    for label, _, text in csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")):
+        number = seen[int(label)]
+        seen[int(label)] += 1
+        place = number if number < size else int(rng.integers(number + 1))
+        if place < size:
+            drawn[int(label), place] = text.strip()
+    keys = sorted(drawn)
+    keys = [keys[i] for i in rng.permutation(len(keys))]
+    return [drawn[key] for key in keys], np.array([label for label, _ in keys], "uint8")
 
 
 def _members(archive: Path) -> Iterator[tuple[str, bytes]]:

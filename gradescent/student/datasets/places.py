@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 VARIABLE = "GRADESCENT_DATA"
 PIECE = 1 << 20  # bytes that are read at a time
 
 
-def folders() -> list[Path]:
-    """The folders to look in, in this order."""
-    given = os.environ.get(VARIABLE)
-    return ([Path(given)] if given else []) + [home()]
+def folders() -> Iterator[Path]:
+    """The folders to look in, in this order. The last is only made out where it is asked for, which may take an import."""
+    if given := os.environ.get(VARIABLE):
+        yield Path(given)
+    yield home()
 
 
 def home() -> Path:

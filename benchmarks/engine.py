@@ -52,7 +52,7 @@ def _child(sandbox: Sandbox, imports: frozenset[str]) -> tuple[float, float]:
 
 def _link(sandbox: Sandbox, imports: frozenset[str], code: str) -> Link:
     link = Link(sandbox.start(imports, Limits()), Limits())
-    link.ask({"op": "cell", "code": code, "seconds": 20}, [], ALLOWED)
+    link.ask({"op": "cell", "code": code}, [], ALLOWED)
     return link
 
 

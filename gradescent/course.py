@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FILE = "course.toml"
 PLAIN = "nbgrader_config.py"  # all that an nbgrader course has
 LEAST = {"memory_mb": 100, "processes": 16}  # below that Python and NumPy do not start
+MOST = {"output_mb": 16}  # half of a message
+MOST_OF_ALL = 1e9  # no machine has more of anything
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -35,20 +37,26 @@ class Limits:
     Attributes:
         cell_seconds: CPU seconds of one cell.
         call_seconds: CPU seconds of one call by a hidden test.
+        submission_cpu_seconds: CPU seconds of one notebook: of all its cells, calls and processes together.
         submission_seconds: wall clock of one notebook, whatever it does.
         wall_factor: wall clock allowed, in multiples of the CPU seconds.
         memory_mb: data memory of the student's processes, MiB.
         file_mb: size of a file, and of the working folder, MiB.
+        output_mb: what one cell shows, MiB of JSON.
+        submission_output_mb: what all cells of a notebook show, MiB of JSON.
         processes: processes and threads of a submission.
         notebook_mb: size of a notebook that is opened, MiB.
     """
 
     cell_seconds: float = 20
     call_seconds: float = 20
+    submission_cpu_seconds: float = 3600
     submission_seconds: float = 3600
     wall_factor: float = 10
     memory_mb: float = 2048
     file_mb: float = 256
+    output_mb: float = 8
+    submission_output_mb: float = 16
     processes: int = 256
     notebook_mb: float = 20
 
@@ -201,11 +209,23 @@ def _assignment(file: Path, name: str, entry: Any, limits: Limits) -> Assignment
 def _limits(file: Path, place: str, entry: Any, base: Limits) -> Limits:
     _known(file, place, _table(file, place, entry), {item.name for item in fields(Limits)})
     for key, value in entry.items():
-        least = LEAST.get(key, 0)
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or not value > least:
-            raise CourseError(f"{file}: {place}.{key} must be a number above {least}, got {value!r}")
+        problem = wrong_limit(key, value)
+        if problem:
+            raise CourseError(f"{file}: {place}.{key} {problem}")
     return replace(base, **entry)
+
+
+def wrong_limit(name: str, value: Any) -> str:
+    """Why a limit cannot have a value, empty when it can: "must be a number above 0, got -1"."""
+    least, most = LEAST.get(name, 0), MOST.get(name, MOST_OF_ALL)
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or not value > least:
+        return f"must be a number above {least}, got {value!r}"
+    if value > most:
+        return f"must be at most {most:g}, got {value!r}"
+    if name == "processes" and not isinstance(value, int):
+        return f"must be a whole number, got {value!r}"
+    return ""
 
 
 def _table(file: Path, place: str, entry: Any) -> dict[str, Any]:

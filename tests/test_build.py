@@ -11,7 +11,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from gradescent.authoring.build import build, text_of, verify
 from gradescent.authoring.release import release_notebook
-from gradescent.authoring.text import Part
+from gradescent.authoring.text import Part, source_notebook
 from gradescent.course import Course, CourseError, load_course
 
 HEADER = "# %% [markdown]\n# # Title\n#\n# Introduction.\n\n"
@@ -134,6 +134,12 @@ def test_a_stub_that_does_not_parse_is_refused(tmp_path: Path) -> None:
         ('# %% [markdown] solution="f"\n# text\n', "belongs on a code cell"),
         ('# %% [markdown] written="w" points=2\n# Why?\n', "needs a model answer"),
         ('# %% solution="a b"\npass\n', "is no name"),
+        ('# %% solution="f" seconds=0\npass\n', "seconds must be a number above 0, got 0"),
+        ('# %% solution="f" wall_seconds="x"\npass\n', "wall_seconds must be a number above 0, got 'x'"),
+        ('# %% solution="f" memory_mb=50\npass\n', "memory_mb must be a number above 100, got 50"),
+        ('# %% solution="f" processes=99.5\npass\n', "processes must be a whole number, got 99.5"),
+        ('# %% solution="f" file_mb=true\npass\n', "file_mb must be a number above 0, got True"),
+        ('# %% solution="f" output_mb=17\npass\n', "output_mb must be at most 16, got 17"),
         ('# %% solution="f"\n### BEGIN SOLUTION\npass\n### END SOLUTION\n\n# %% solution="f"\npass\n', "stands twice"),
     ],
 )
@@ -141,6 +147,14 @@ def test_mistakes_in_the_text_name_file_and_remedy(tmp_path: Path, text: str, me
     with pytest.raises(CourseError, match=message) as error:
         build(_course_with(tmp_path, text), ASSIGNMENT)
     assert "part1.py" in str(error.value)
+
+
+def test_a_cell_takes_its_own_limits_along(tmp_path: Path) -> None:
+    own = {"seconds": 60, "wall_seconds": 600, "memory_mb": 4096, "processes": 400, "file_mb": 500, "output_mb": 0.5}
+    marker = " ".join(f"{name}={value}" for name, value in own.items())
+    course = _course_with(tmp_path, f'# %% plot="p" points=1 {marker}\n### BEGIN SOLUTION\n1\n### END SOLUTION\n')
+    plot = source_notebook(Part(course, ASSIGNMENT, course.texts(ASSIGNMENT)[0])).cells[-1]
+    assert plot.metadata["gradescent"] == own
 
 
 def test_a_release_without_a_text_is_refused(course: Course) -> None:

@@ -98,7 +98,7 @@ def sandbox(sandbox_of: SandboxOf) -> Sandbox:
 
 def linked(sandbox: Sandbox, code: str = CODE) -> Link:
     link = Link(sandbox.start((), LIMITS), LIMITS)
-    reply, _ = link.ask({"op": "cell", "code": code, "seconds": 10}, [], ALLOWED)
+    reply, _ = link.ask({"op": "cell", "code": code}, [], ALLOWED)
     assert reply["failure"] is None, reply
     return link
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
 from gradescent.course import Limits
-from gradescent.grading.outputs import MAX_CELL, MAX_OUTPUTS, safe_outputs, write_outputs
+from gradescent.grading.outputs import MAX_OUTPUTS, MB, safe_outputs, write_outputs
 from gradescent.grading.sandbox import Backend, Sandbox
 from gradescent.grading.supervisor import Run
 from gradescent.student.judging import RESULT_MIME
@@ -384,7 +385,7 @@ def test_no_cell_breaks_what_later_cells_show(sandbox_of: Callable[[Backend], Sa
     assert shown["picture_beside_odd_json"].outputs[0].data["image/png"] == "iVBORw=="
     for name in ("flood", "flood_of_a_program", "flood_of_text", "flood_of_wide_text", "flood_of_displays"):
         assert "cut off" in str(shown[name].outputs), name
-        assert len(nbformat.writes(new_notebook(cells=[shown[name]]))) < 2 * MAX_CELL
+        assert len(nbformat.writes(new_notebook(cells=[shown[name]]))) < 2 * Limits.output_mb * MB
 
 
 def test_an_updated_display_may_change_for_ever(sandbox_of: Callable[[Backend], Sandbox]) -> None:
@@ -403,8 +404,11 @@ def test_an_updated_display_may_change_for_ever(sandbox_of: Callable[[Backend], 
 # ── what the grader lets through ─────────────────────────────────────────────────────────────────────────────────
 
 
+ROOM = 8 * MB
+
+
 def _only(data: dict[str, Any], metadata: dict[str, Any] | None = None) -> NotebookNode:
-    (output,) = safe_outputs([{"output_type": "display_data", "data": data, "metadata": metadata or {}}])
+    (output,), _ = safe_outputs([{"output_type": "display_data", "data": data, "metadata": metadata or {}}], ROOM, "")
     return output
 
 
@@ -443,7 +447,7 @@ def test_json_is_kept_where_every_program_can_read_it() -> None:
 @pytest.mark.parametrize("outputs", [None, 5, {}, [None, 1, []], [{"output_type": "stream"}], [{"output_type": []}]])
 def test_malformed_outputs_do_no_harm(outputs: Any) -> None:
     cells = [new_code_cell("1")]
-    write_outputs(cells, {"outputs": outputs, "execution_count": "9", "updates": outputs})
+    write_outputs(cells, {"outputs": outputs, "execution_count": "9", "updates": outputs}, 1, ROOM)
     nbformat.validate(new_notebook(cells=cells))
     assert cells[0].execution_count is None
 
@@ -451,11 +455,11 @@ def test_malformed_outputs_do_no_harm(outputs: Any) -> None:
 def test_an_update_changes_displays_only() -> None:
     cells = [new_code_cell("1", id="a"), new_code_cell("2", id="b")]
     first = [{"output_type": "stream", "name": "stdout", "text": "x"}, {"output_type": "display_data", "data": {}}]
-    write_outputs(cells[:1], {"outputs": first})
+    write_outputs(cells[:1], {"outputs": first}, 1, ROOM)
     new = {"data": {"text/plain": "new", RESULT_MIME: {}}, "metadata": {}}
     places = [(0, 0), (0, 1), (0, 2), (1, 0), (-1, 1), (True, 1), (7, 0), ("0", 1), (None, None)]
     updates = [{"cell": cell, "output": number, **new} for cell, number in places]
-    write_outputs(cells, {"outputs": [], "updates": [*updates, 5]})
+    write_outputs(cells, {"outputs": [], "updates": [*updates, 5]}, 1, ROOM)
     nbformat.validate(new_notebook(cells=cells))
     assert cells[0].outputs[0].text == "x"
     assert cells[0].outputs[1].data == {"text/plain": f"new\n[left out: {RESULT_MIME}]"}
@@ -464,7 +468,22 @@ def test_an_update_changes_displays_only() -> None:
 
 def test_outputs_have_a_size() -> None:
     picture = {"output_type": "display_data", "data": {"image/png": "A" * (3 << 20)}}
-    made = safe_outputs([picture] * 9)
-    assert len(made) == 3
-    assert "cut off" in made[-1].text
-    assert len(safe_outputs([{"output_type": "stream", "name": "stdout", "text": "x"}] * 999)) == MAX_OUTPUTS + 1
+    made, left = safe_outputs([picture] * 9, 8 * MB, "a cell may show 8 MB")
+    assert (len(made), 0 < left < 3 * MB) == (3, True)
+    assert "cut off: a cell may show 8 MB" in made[-1].text
+    made, _ = safe_outputs([{"output_type": "stream", "name": "stdout", "text": "x"}] * 999, ROOM, "")
+    assert len(made) == MAX_OUTPUTS + 1
+
+
+def test_a_notebooks_outputs_have_a_size_together() -> None:
+    """What a hostile process claims that a cell showed, or changed in an earlier one, counts for the notebook, too."""
+    cells = [new_code_cell(str(number)) for number in range(40)]
+    shows = {"output_type": "display_data", "data": {"text/plain": "x"}, "metadata": {}}
+    left = write_outputs(cells[:1], {"outputs": [shows] * 100}, 2, 3 * MB)
+    for number in range(1, len(cells)):
+        changes = {"cell": 0, "output": number, "data": {"image/png": "A" * 900_000}, "metadata": {}}
+        left = write_outputs(cells[: number + 1], {"outputs": [], "updates": [changes, changes]}, 2, left)
+    last = write_outputs(cells, {"outputs": [{**shows, "data": {"image/png": "A" * 900_000}}]}, 2, left)
+    assert 0 < last <= left
+    assert 2 * MB < len(json.dumps([cell.outputs for cell in cells])) < 3 * MB + 10_000
+    assert "its notebook may show no more (submission_output_mb)" in cells[-1].outputs[0].text

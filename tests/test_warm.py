@@ -23,7 +23,7 @@ SandboxOf = Callable[[Backend], Sandbox]
 def value(sandbox: Sandbox, imports: frozenset[str], code: str) -> Any:
     """What `found` holds after a cell in a new student's process."""
     link = Link(sandbox.start(imports, LIMITS), LIMITS)
-    reply, _ = link.ask({"op": "cell", "code": code, "seconds": 20}, [], ALLOWED)
+    reply, _ = link.ask({"op": "cell", "code": code}, [], ALLOWED)
     assert reply["failure"] is None, reply["failure"]
     found = RemoteStudent(link, ALLOWED).read("found")
     link.child.stop()

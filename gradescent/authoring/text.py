@@ -8,8 +8,8 @@ Markers, on the line that opens a cell:
     # %% [markdown] question="sizes_plot"         its task and rubric, ### BEGIN / END MARK SCHEME
     # %% [markdown] written="why_sizes" points=5  task, rubric, and the model answer as the solution
 
-`seconds=300`, `memory_mb=4096` or `processes=400` on any code cell is its limit instead of course.toml's; on a tests cell it
-is the limit of each call of the hidden tests.
+`seconds=300`, `wall_seconds=600`, `memory_mb=4096`, `processes=400`, `file_mb=500` or `output_mb=4` on any code cell is its
+limit instead of course.toml's; on a tests cell it is the limit of each call of the hidden tests.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from gradescent.course import Course, CourseError
+from gradescent.course import Course, CourseError, wrong_limit
 
 MARKERS = ("solution", "tests", "plot", "question", "written")
-OWN_LIMITS = ("seconds", "memory_mb", "processes")
+OWN_LIMITS = ("seconds", "wall_seconds", "memory_mb", "processes", "file_mb", "output_mb")
 BEGIN_SOLUTION, END_SOLUTION = "### BEGIN SOLUTION", "### END SOLUTION"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")
 SCHEMA_VERSION = 3  # of nbgrader's cell metadata
@@ -108,8 +108,9 @@ def _expand(part: Part, number: int, cell: NotebookNode) -> list[NotebookNode]:
 def _own_limits(part: Part, number: int, metadata: dict[str, Any]) -> dict[str, Any]:
     found = {name: metadata[name] for name in OWN_LIMITS if name in metadata}
     for name, value in found.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise _error(part, number, f"{name} must be a number above 0, got {value!r}")
+        problem = wrong_limit(name, value)
+        if problem:
+            raise _error(part, number, f"{name} {problem}")
     return found
 
 

@@ -119,7 +119,7 @@ def _findings(sandbox: Sandbox, report: Callable[[str], None]) -> Iterator[Findi
 def _try(sandbox: Sandbox, attack: Attack) -> str:
     link = Link(sandbox.start((), LIMITS), LIMITS)
     try:
-        link.ask({"op": "cell", "code": TOOLS + attack.code, "seconds": ALLOWED.seconds}, [], ALLOWED)
+        link.ask({"op": "cell", "code": TOOLS + attack.code}, [], ALLOWED)
         got = RemoteStudent(link, ALLOWED).call("attack")
     except Stop as stop:
         return "" if attack.over else f"could not be tried ({stop})"

@@ -20,8 +20,8 @@ TEXTS = ("text/plain", "text/latex", "text/markdown")
 HTML, SVG, JSON = "text/html", "image/svg+xml", "application/json"
 PICTURES = ("image/png", "image/jpeg", "image/gif")
 
+MB = 1 << 20  # characters of JSON
 MAX_OUTPUTS = 200  # of one cell
-MAX_CELL = 8 << 20  # characters of all outputs of a cell
 MAX_TEXT = 100_000  # characters of one output
 MAX_FRAMES = 50  # at the beginning and at the end of a traceback
 MAX_PICTURE = 4 << 20  # characters of one picture in base64
@@ -55,24 +55,36 @@ def error_output(stop: Stop) -> NotebookNode:
     return new_output("error", ename=stop.outcome.value, evalue=str(stop), traceback=[text])
 
 
-def write_outputs(cells: list[NotebookNode], reply: dict[str, Any]) -> None:
+def write_outputs(cells: list[NotebookNode], reply: dict[str, Any], output_mb: float, left: int) -> int:
     """Write what a cell showed into it, and what it changed in the displays of earlier cells into those.
 
     Args:
         cells: those that ran in this process, in order; the last one has just run.
         reply: of the student's process.
+        output_mb: what a cell may show, MiB.
+        left: what the notebook may still show, characters.
+
+    Returns:
+        What the notebook may show after it, characters.
     """
-    cells[-1].outputs = safe_outputs(reply.get("outputs"))
+    room = most = min(int(output_mb * MB), left)
+    rule = f"a cell may show {output_mb:g} MB (output_mb)"
+    if left < int(output_mb * MB):
+        rule = "its notebook may show no more (submission_output_mb)"
+    cells[-1].outputs, room = safe_outputs(reply.get("outputs"), room, rule)
     cells[-1].execution_count = _count(reply.get("execution_count"))
     updates = reply.get("updates")
     updates = [item for item in updates if isinstance(item, dict)] if isinstance(updates, list) else []
-    room = MAX_CELL
     for update in updates[:MAX_OUTPUTS]:
         shown = _shown(cells, update.get("cell"), update.get("output"))
+        if shown is None:
+            continue
         content = {"data": _bundle(update.get("data")), "metadata": _metadata(update.get("metadata"))}
-        room -= len(json.dumps(content))
-        if shown is not None and room > 0:
+        growth = len(json.dumps(content)) - len(json.dumps({"data": shown.data, "metadata": shown.metadata}))
+        if growth <= room:
             shown.update(content)
+            room -= growth
+    return left - most + room
 
 
 def _shown(cells: list[NotebookNode], cell: Any, number: Any) -> NotebookNode | None:
@@ -83,23 +95,35 @@ def _shown(cells: list[NotebookNode], cell: Any, number: Any) -> NotebookNode | 
     return outputs[number] if 0 <= number < len(outputs) and "data" in outputs[number] else None
 
 
-def safe_outputs(outputs: Any) -> list[NotebookNode]:
+def safe_outputs(outputs: Any, room: int, rule: str) -> tuple[list[NotebookNode], int]:
     """A student's outputs, of known kinds and sizes only.
 
     Text, HTML, JSON and pictures pass. HTML is sanitised when a page is made of it; whatever claims to be a result of ours is
     dropped. What a display has beside them is named in its text.
+
+    Args:
+        outputs: what the student's process calls them.
+        room: characters that they may have.
+        rule: says so, to the student.
+
+    Returns:
+        The outputs, and the characters that are left.
     """
     if not isinstance(outputs, list):
-        return []
-    made, room = [], MAX_CELL
+        return [], room
+    made: list[NotebookNode] = []
+    cut = len(outputs) > MAX_OUTPUTS
     for safe in _known(outputs[:MAX_OUTPUTS]):
-        room -= len(json.dumps(safe))
-        if room < 0:
+        size = len(json.dumps(safe))
+        if size > room:
+            cut = True
             break
         made.append(safe)
-    if len(outputs) > MAX_OUTPUTS or room < 0:
-        made.append(new_output("stream", name="stdout", text="... more outputs were cut off\n"))
-    return made
+        room -= size
+    if cut:
+        text = f"... more was cut off: {rule}, in {MAX_OUTPUTS} outputs. Next: show less\n"
+        made.append(new_output("stream", name="stdout", text=text))
+    return made, room
 
 
 def _known(outputs: list[Any]) -> Iterator[NotebookNode]:

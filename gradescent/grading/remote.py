@@ -21,7 +21,7 @@ import numpy as np
 from gradescent.course import Limits
 from gradescent.grading.inside import wire
 from gradescent.grading.processes import Child, Killed, MachineFault
-from gradescent.grading.watch import usage
+from gradescent.grading.watch import Usage, usage, written_mb
 from gradescent.student.failures import raise_failure
 from gradescent.student.invoke import Failure
 from gradescent.student.judging import Died, MemoryLimit, Missing, Stop, TimeLimit, Wrong
@@ -30,6 +30,7 @@ START_SECONDS = 60.0  # wall clock beyond the limit: starting Python on a busy m
 EXIT_SECONDS = 2.0  # for a process that hung up to end
 POLL_SECONDS = 0.2
 HARD_FACTOR, HARD_SECONDS = 1.5, 2.0  # CPU time beyond the limit, for code that a signal does not reach
+HARD_MB = 1.0  # of files, likewise: one file may reach the limit, and libraries keep small ones beside it
 OUR_PROCESSES = 2  # the guard, and the first process behind the walls
 MAX_CALLBACKS = 100_000
 MAX_CALLBACK_BYTES = 1 << 20  # of the arguments of one: the grader's own function computes with them
@@ -41,19 +42,29 @@ class Allowed:
     """What one cell or call may use.
 
     Attributes:
-        seconds: CPU time; the wall clock is more generous.
+        seconds: CPU time.
         memory_mb: memory of all processes together, MiB.
         processes: processes and threads.
+        file_mb: size of a file, and of a folder in memory, MiB.
+        output_mb: what it shows, MiB of JSON.
+        wall_seconds: wall clock; None for the course's multiple of the CPU time.
     """
 
     seconds: float
     memory_mb: float
     processes: int
+    file_mb: float = Limits.file_mb
+    output_mb: float = Limits.output_mb
+    wall_seconds: float | None = None
 
     @classmethod
     def within(cls, limits: Limits, seconds: float) -> Allowed:
         """So many seconds, and all else that a submission may use."""
-        return cls(seconds, limits.memory_mb, limits.processes)
+        return cls(seconds, limits.memory_mb, limits.processes, limits.file_mb, limits.output_mb)
+
+    def wall(self, factor: float) -> float:
+        """Wall clock in seconds, where a course allows so many times the CPU time."""
+        return self.wall_seconds or self.seconds * factor + START_SECONDS
 
 
 class Link:
@@ -61,20 +72,33 @@ class Link:
 
     Args:
         child: the process, just started.
-        limits: of the submission.
+        limits: of the process as a whole: the widest that any cell of the notebook has.
         ends: monotonic time after which nothing is asked any more, in seconds.
+        cpu_ends: CPU seconds of this process after which nothing is asked any more.
         patient: raise Killed where the process was killed, for another attempt, and not Died.
+
+    Attributes:
+        cpu_seconds: what the process and all that it started have used, as far as was seen.
 
     Raises:
         MachineFault: the process does not come up.
     """
 
-    def __init__(self, child: Child, limits: Limits, ends: float = math.inf, patient: bool = False):
+    def __init__(
+        self,
+        child: Child,
+        limits: Limits,
+        ends: float = math.inf,
+        cpu_ends: float = math.inf,
+        patient: bool = False,
+    ):
         self.child = child
-        self._limits, self._ends, self._patient = limits, ends, patient
+        self._limits, self._ends, self._cpu_ends, self._patient = limits, ends, cpu_ends, patient
         self._allowed = Allowed.within(limits, START_SECONDS)
         self._deadline = time.monotonic() + START_SECONDS
-        self._watched, self._spent = math.inf, 0.0  # not before the process is ready
+        self._watched = math.inf  # not before the process is ready
+        self._begun: Usage | None = None
+        self.cpu_seconds = 0.0
         self.alive = True
         self._incoming = wire.Incoming(self._receive)
         try:
@@ -83,6 +107,7 @@ class Link:
             said = child.said() or type(error).__name__
             child.stop()
             raise MachineFault(f"the process for the student's code did not start: {wire.clean(said)}") from None
+        self._watched = -math.inf
 
     def ask(
         self, header: dict[str, Any], arrays: list[np.ndarray], allowed: Allowed
@@ -90,7 +115,7 @@ class Link:
         """Send a request and wait for its reply.
 
         Args:
-            header: the request.
+            header: the request; the limits that the process itself can keep are added.
             arrays: its arrays.
             allowed: what the request may use.
 
@@ -102,13 +127,12 @@ class Link:
         if not self.alive:
             raise Died("the process that ran the notebook has ended")
         now = time.monotonic()
-        if now > self._ends:
-            self.alive = False
-            raise TimeLimit("the notebook used up the wall clock time of a submission")
-        self._allowed = allowed
-        self._deadline = min(self._ends, now + allowed.seconds * self._limits.wall_factor + START_SECONDS)
-        self._watched, self._spent = now, -1.0
-        return self.exchange(header, arrays)
+        self._allowed, self._begun = allowed, None
+        self._deadline = min(self._ends, now + allowed.wall(self._limits.wall_factor))
+        if not self._is_widest(allowed):  # what was there before can be told apart only now
+            self._begun = self._look()
+        own = {"seconds": allowed.seconds, "file_mb": allowed.file_mb, "output_mb": allowed.output_mb}
+        return self.exchange({**header, **own}, arrays)
 
     def exchange(self, header: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], list[np.ndarray]]:
         """Send and receive one message within the deadline of the running request. What goes wrong ends the process."""
@@ -125,7 +149,7 @@ class Link:
         except wire.Closed:
             raise Died(self._how_it_ended()) from None
         except TimeoutError:
-            raise TimeLimit("the process stopped answering") from None
+            raise TimeLimit(self._too_late()) from None
         except (wire.WireError, ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError) as error:
             raise Died(f"the process answered with something that is no reply ({error})") from None
 
@@ -163,15 +187,57 @@ class Link:
         if now - self._watched < POLL_SECONDS:
             return
         self._watched, allowed = now, self._allowed
-        used = usage(self.child.pid, allowed.memory_mb)
-        if self._spent < 0:  # what a request used before the first look is forgiven
-            self._spent = used.cpu_seconds
-        if used.cpu_seconds - self._spent > allowed.seconds * HARD_FACTOR + HARD_SECONDS:
-            raise TimeLimit(f"more than {allowed.seconds:g} s of CPU time, in all processes and threads together")
-        if used.memory_mb > allowed.memory_mb:
-            raise MemoryLimit(f"more than {allowed.memory_mb:g} MiB, in all processes together")
-        if used.threads > allowed.processes + OUR_PROCESSES:
-            raise Died(f"more than {allowed.processes} processes and threads")
+        used = self._look()
+        begun = self._begun = self._begun or used  # what a request used before the first look is forgiven
+        if used.cpu_seconds - begun.cpu_seconds > allowed.seconds * HARD_FACTOR + HARD_SECONDS:
+            raise TimeLimit(
+                f"more than {allowed.seconds:g} s of CPU time, in all processes and threads together (seconds). "
+                "Next: look for a loop that never ends"
+            )
+        if self.cpu_seconds > self._cpu_ends:
+            raise used_up(self._limits, "submission_cpu_seconds")
+        # What earlier cells took within wider limits of their own, later ones may keep.
+        if used.memory_mb > max(allowed.memory_mb, min(begun.memory_mb, self._limits.memory_mb)):
+            raise MemoryLimit(
+                f"more than {allowed.memory_mb:g} MiB, in all processes together (memory_mb). "
+                "Next: keep less at a time, smaller batches for instance"
+            )
+        if used.threads - OUR_PROCESSES > max(allowed.processes, min(begun.threads, self._limits.processes)):
+            raise Died(
+                f"more than {allowed.processes} processes and threads (processes). "
+                "Next: start fewer at a time, and wait for their end"
+            )
+        files = allowed.file_mb * HARD_FACTOR + HARD_MB
+        if used.written_mb > max(files, min(begun.written_mb, self._limits.file_mb)):
+            raise MemoryLimit(
+                f"more than {allowed.file_mb:g} MiB of files (file_mb). Next: write less, or remove what is not needed"
+            )
+
+    def _is_widest(self, allowed: Allowed) -> bool:
+        return all(
+            getattr(allowed, name) >= getattr(self._limits, name) for name in ("memory_mb", "processes", "file_mb")
+        )
+
+    def _look(self) -> Usage:
+        used = usage(self.child.pid, self._allowed.memory_mb)
+        if self._allowed.file_mb < self._limits.file_mb:  # else the folders themselves have no more room
+            used.written_mb = written_mb(self.child.pid)
+        self.cpu_seconds = max(self.cpu_seconds, used.cpu_seconds)
+        return used
+
+    def stop(self) -> None:
+        """End the process, and count once more what it used."""
+        self._look()
+        self.child.stop()
+
+    def _too_late(self) -> str:
+        if self._deadline == self._ends:
+            return str(used_up(self._limits, "submission_seconds"))
+        seconds = self._allowed.wall(self._limits.wall_factor)
+        return (
+            f"no answer within {seconds:g} s of wall clock (wall_seconds). "
+            "Likely: it sleeps, or waits for something that never comes"
+        )
 
     def _how_it_ended(self) -> str:
         code = self.child.exit_code(EXIT_SECONDS)
@@ -182,6 +248,15 @@ class Link:
         if code == 128 + signal.SIGKILL:
             return "the process was killed, probably because it used too much memory"
         return f"the process ended by itself (exit code {code}). Likely: os._exit, quit of the interpreter, or a crash in C code"
+
+
+def used_up(limits: Limits, name: str) -> TimeLimit:
+    """What ends a notebook that took too long as a whole."""
+    kind = "wall clock" if name == "submission_seconds" else "CPU time"
+    return TimeLimit(
+        f"the notebook used up its {getattr(limits, name):g} s of {kind}, in all its cells and calls together ({name}). "
+        "Next: find the cell that takes longest, and let it compute less"
+    )
 
 
 class RemoteStudent:
@@ -227,7 +302,6 @@ class RemoteStudent:
             **target,
             "args": wire.encode(list(args), arrays, stays),
             "kwargs": wire.encode(dict(kwargs), arrays, stays),
-            "seconds": self._allowed.seconds,
         }
         return self._conclude(label, *self._with_callbacks(request, arrays, label), args, kwargs)
 
@@ -237,7 +311,7 @@ class RemoteStudent:
         if "value" in request:
             request = {**request, "value": wire.encode(request["value"], arrays, _staying(self._functions))}
         label = request.get("name") or f"{request.get('label', '')}.{request.get('attribute', '')}"
-        header, received = self._link.ask({**request, "seconds": self._allowed.seconds}, arrays, self._allowed)
+        header, received = self._link.ask(request, arrays, self._allowed)
         return self._conclude(label, header, received, (), {})
 
     def _with_callbacks(

@@ -22,6 +22,7 @@ from typing import Any
 
 from gradescent.course import CourseError, Limits
 from gradescent.grading.inside import landlock, seccomp, walls
+from gradescent.grading.inside.walls import HOME
 from gradescent.grading.processes import Child, MachineFault, WarmProcess, spawn
 from gradescent.grading.remote import Allowed, Link
 from gradescent.grading.scratch import Scratch
@@ -31,7 +32,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # What of gradescent a student's process may import. Everything else of the package stays outside.
 SHARED = ("__init__.py", "student", "grading/__init__.py", "grading/inside")
 SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/fonts", "/etc/alternatives")
-HOME, DATA = "/home/student", "/data"
+DATA = "/data"
 USERS = 1 << 20  # above the users that a machine has, for a grader that runs as root
 # What every notebook needs, and what IPython would import at the first cell, traceback, `!` or picture.
 ALWAYS = (
@@ -166,8 +167,7 @@ class Sandbox:
         link = Link(self.start(imports, limits), limits)
         try:
             code = KERAS_CANARY if "keras" in imports else CANARY
-            request = {"op": "cell", "code": code, "seconds": CANARY_SECONDS}
-            reply, _ = link.ask(request, [], Allowed.within(limits, CANARY_SECONDS))
+            reply, _ = link.ask({"op": "cell", "code": code}, [], Allowed.within(limits, CANARY_SECONDS))
             if reply.get("failure"):
                 raise Died(f"a first calculation failed: {reply['failure']}")
         finally:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import math
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
 from gradescent.course import Limits
-from gradescent.grading.outputs import error_output, trusted_outputs, write_outputs
+from gradescent.grading.outputs import MB, error_output, trusted_outputs, write_outputs
 from gradescent.grading.processes import Killed, MachineFault
-from gradescent.grading.remote import Allowed, Link, RemoteStudent, read_failure
+from gradescent.grading.remote import Allowed, Link, RemoteStudent, read_failure, used_up
 from gradescent.grading.sandbox import Sandbox
 from gradescent.student.invoke import Failure
 from gradescent.student.judging import (
@@ -39,7 +38,6 @@ from gradescent.student.judging import (
 )
 
 FORGIVEN = 2  # times that a process may be killed: who is killed every time brings it about itself
-MAX_OUTPUTS = 16 << 20  # characters of all outputs of a notebook
 MAX_STARTS = 8  # processes that one notebook may use up: one for each cell or question that ends it
 
 Skipped = dict[int, Stop]
@@ -60,6 +58,7 @@ class Run:
         failed: cells that stopped with an error, by their grade_id or id.
         starts: processes used so far.
         kills: of them, those that were killed and are forgiven.
+        cpu_seconds: that the processes used which have ended.
         cell_seconds: wall clock of the cells in the process that is asked.
         ends: monotonic time at which the submission's time is over, in seconds.
     """
@@ -74,6 +73,7 @@ class Run:
     failed: dict[str, Failure] = field(default_factory=dict)
     starts: int = 0
     kills: int = 0
+    cpu_seconds: float = 0.0
     cell_seconds: float = 0.0
     ends: float = math.inf
     _link: Link | None = None
@@ -104,18 +104,26 @@ class Run:
     def _ready(self) -> Link:
         while self._link is None or not self._link.alive:
             self.close()
-            if self.starts >= MAX_STARTS:
-                raise next(iter(self.skipped.values()), Died("the process that ran the notebook ended again and again"))
+            self._refuse_more()
             self.starts += 1
             limits = self._widest_limits()
             child = self.sandbox.start(self.imports, limits)
-            self._link = Link(child, limits, self.ends, patient=self.kills < FORGIVEN)
+            cpu_left = limits.submission_cpu_seconds - self.cpu_seconds
+            self._link = Link(child, limits, self.ends, cpu_left, patient=self.kills < FORGIVEN)
             try:
                 self._put_files(self._link, limits)
-                self._run_cells(self._link)
+                self._run_cells(self._link, int(limits.submission_output_mb * MB))
             except Killed:
                 self.kills += 1
         return self._link
+
+    def _refuse_more(self) -> None:
+        if self.cpu_seconds > self.limits.submission_cpu_seconds:
+            raise used_up(self.limits, "submission_cpu_seconds")
+        if time.monotonic() > self.ends:
+            raise used_up(self.limits, "submission_seconds")
+        if self.starts >= MAX_STARTS:
+            raise next(iter(self.skipped.values()), Died("the process that ran the notebook ended again and again"))
 
     def _put_files(self, link: Link, limits: Limits) -> None:
         if not self.files:
@@ -130,36 +138,31 @@ class Run:
     def _widest_limits(self) -> Limits:
         """What the process as a whole may use: each cell's own limits are watched from outside."""
         each = [allowed(cell, self.limits, 0) for cell in self.notebook.cells]
-        memory, processes = max(one.memory_mb for one in each), max(one.processes for one in each)
-        return replace(self.limits, memory_mb=memory, processes=processes)
+        return replace(
+            self.limits,
+            memory_mb=max(one.memory_mb for one in each),
+            processes=max(one.processes for one in each),
+            file_mb=max(one.file_mb for one in each),
+            submission_output_mb=max(self.limits.submission_output_mb, *(one.output_mb for one in each)),
+        )
 
-    def _run_cells(self, link: Link) -> None:
+    def _run_cells(self, link: Link, room: int) -> None:
         ran: list[NotebookNode] = []
-        self.cell_seconds, room = 0.0, MAX_OUTPUTS
+        self.cell_seconds = 0.0
         for index, cell in enumerate(self.notebook.cells):
             if cell.cell_type != "code" or index in self.skipped or (_is_test(cell) and not self.tests):
                 continue
             limits, begun = allowed(cell, self.limits, self.limits.cell_seconds), time.monotonic()
             try:
-                reply, _ = link.ask({"op": "cell", "code": cell.source, "seconds": limits.seconds}, [], limits)
+                reply, _ = link.ask({"op": "cell", "code": cell.source}, [], limits)
             except (Died, TimeLimit, MemoryLimit) as stop:
                 self.skipped[index] = stop
                 cell.outputs = [error_output(stop)]
                 return
             self.cell_seconds += time.monotonic() - begun
             ran.append(cell)
-            write_outputs(ran, reply)
-            room = self._bounded(cell, room)
+            room = write_outputs(ran, reply, limits.output_mb, room)
             self._note_failure(cell, reply.get("failure"))
-
-    def _bounded(self, cell: NotebookNode, room: int) -> int:
-        """Leave a cell's outputs out where all of the notebook's would be too large; return the room that is left."""
-        size = len(json.dumps(cell.outputs))
-        if size <= room:
-            return room - size
-        text = f"[left out: the outputs of a notebook may have {MAX_OUTPUTS >> 20} MB in all]\n"
-        cell.outputs = [new_output("stream", name="stderr", text=text)]
-        return room
 
     def _note_failure(self, cell: NotebookNode, described: Any) -> None:
         name = cell.metadata.get("nbgrader", {}).get("grade_id") or cell.id
@@ -174,7 +177,8 @@ class Run:
 
     def close(self) -> None:
         if self._link is not None:
-            self._link.child.stop()
+            self._link.stop()
+            self.cpu_seconds += self._link.cpu_seconds
             self._link = None
 
 
@@ -313,9 +317,8 @@ def is_untouched(cell: NotebookNode) -> bool:
 def allowed(cell: NotebookNode, limits: Limits, seconds: float) -> Allowed:
     """What a cell may use: the course's limits, with the author's for this cell put over them."""
     own = cell.metadata.get("gradescent", {})
-    return Allowed(
-        own.get("seconds", seconds), own.get("memory_mb", limits.memory_mb), own.get("processes", limits.processes)
-    )
+    known = {item.name for item in fields(Allowed)}
+    return replace(Allowed.within(limits, seconds), **{name: own[name] for name in known & own.keys()})
 
 
 def _is_test(cell: NotebookNode) -> bool:

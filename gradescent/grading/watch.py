@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradescent.grading.inside.walls import IN_MEMORY
+
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 PROC = Path("/proc")
@@ -20,11 +22,13 @@ class Usage:
         cpu_seconds: so far, of those that live and of those that were waited for.
         memory_mb: MiB; pages that several share count once.
         threads: of all processes.
+        written_mb: MiB in the fullest folder in memory; see written_mb().
     """
 
     cpu_seconds: float = 0.0
     memory_mb: float = 0.0
     threads: int = 0
+    written_mb: float = 0.0
 
 
 def usage(root: int, memory_mb: float) -> Usage:
@@ -44,6 +48,20 @@ def usage(root: int, memory_mb: float) -> Usage:
         memory,
         sum(int(stat[17]) for stat in stats),
     )
+
+
+def written_mb(root: int) -> float:
+    """MiB in the fullest folder that a process or a descendant has in memory, 0 where they write elsewhere."""
+    folders = [f"{PROC}/{pid}/root{folder}" for pid in family(root) for folder in IN_MEMORY]
+    return max(map(_filled_mb, folders), default=0.0)
+
+
+def _filled_mb(folder: str) -> float:
+    try:
+        state = os.statvfs(folder) if os.path.ismount(folder) else None
+    except OSError:  # the process has ended meanwhile, or hides it
+        return 0.0
+    return (state.f_blocks - state.f_bfree) * state.f_frsize / (1 << 20) if state else 0.0
 
 
 def family(pid: int) -> Iterator[int]:

@@ -39,6 +39,7 @@ CAUSES = (
     ("KeyError", "", "a key that the dictionary does not have, spelled differently perhaps"),
     ("RecursionError", "", "a function that calls itself and never stops"),
     ("ZeroDivisionError", "", "a count or a sum that is zero"),
+    ("OSError", r"Errno (27|28)\b|requested and \d+ written", "a file larger than a call may write (file_mb)"),
     ("SystemExit", "", "exit() or quit() in the code; remove it"),
 )
 

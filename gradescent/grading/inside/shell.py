@@ -10,10 +10,13 @@ import asyncio
 import builtins
 import codecs
 import contextlib
+import errno
 import getpass
 import io
 import json
 import os
+import re
+import resource
 import select
 import sys
 import threading
@@ -33,13 +36,14 @@ from traitlets.config import Config
 from gradescent.student.invoke import cpu_limit, describe
 
 MAX_OUTPUTS = 1000  # of one cell; the grader keeps fewer
-MAX_BYTES = 16 << 20  # of all outputs of one cell as ASCII JSON, half of a message: pictures and updates included
 MAX_UPDATES = 100  # of outputs of earlier cells, by one cell
 WIDEST = 12  # bytes of one character as ASCII JSON
 FLUSH_SECONDS = 0.2  # ipykernel's: text that was written together stays together
 CANCEL_SECONDS = 1.0
 PIPE_BYTES = 1 << 16  # what a pipe holds: one read empties it
 STREAMS = {"stdout": 1, "stderr": 2}
+FULL = (errno.EFBIG, errno.ENOSPC)
+UNWRITTEN = re.compile(r"\d+ requested and \d+ written")  # NumPy's word for it
 
 Bundle = dict[str, Any]
 
@@ -65,12 +69,18 @@ class Recorder(Session):
         self.streams: list[Stream] = []
         self._cell = -2  # the first cell's number is 0, and begin() counts already here
         self._places: dict[str, list[tuple[int, int]]] = {}  # of a display_id: numbers of cell and output
-        self.begin()
+        self.most = 0
+        self.begin(0)
 
-    def begin(self) -> None:
-        """Forget the outputs of the cell before, and what was written since."""
+    def begin(self, output_mb: float) -> None:
+        """Forget the outputs of the cell before, and what was written since.
+
+        Args:
+            output_mb: of all outputs of the cell, MiB of ASCII JSON: pictures and updates included.
+        """
         self.flush()
         self._cell += 1
+        self.most, self._megabytes = int(output_mb * (1 << 20)), output_mb
         self._outputs: list[_Output] = []
         self._updates: dict[tuple[int, int], _Output] = {}
         self._used = 0
@@ -143,7 +153,7 @@ class Recorder(Session):
         """Record text. Neighbours of one stream become one output."""
         self._clear_if_due()
         size = len(json.dumps(text))
-        kept = text if size <= MAX_BYTES - self._used else text[: (MAX_BYTES - self._used) // WIDEST]
+        kept = text if size <= self.most - self._used else text[: (self.most - self._used) // WIDEST]
         if not self._takes(len(json.dumps(kept))):
             return
         if not self._outputs or self._outputs[-1].content.get("name") != name:
@@ -151,6 +161,12 @@ class Recorder(Session):
         self._outputs[-1].pieces.append(kept)
         if len(kept) < len(text):
             self._takes(size)
+
+    def add_note(self, text: str) -> None:
+        """Explain, below what the cell showed."""
+        self.flush()
+        if text:
+            self.stream("stderr", text)
 
     def _clear_if_due(self) -> None:
         if self._clear_first:
@@ -174,11 +190,12 @@ class Recorder(Session):
         """Whether there is room for so much more; a note says it once when there is not."""
         if self._full:
             return False
-        if len(self._outputs) < MAX_OUTPUTS and self._used + size <= MAX_BYTES:
+        if len(self._outputs) < MAX_OUTPUTS and self._used + size <= self.most:
             self._used += size
             return True
         self._full = True
-        note = f"... more was cut off: a cell may show {MAX_OUTPUTS} outputs and {MAX_BYTES >> 20} MiB\n"
+        rule = f"a cell may show {self._megabytes:g} MB (output_mb), in {MAX_OUTPUTS} outputs"
+        note = f"... more was cut off: {rule}. Next: show less\n"
         self._outputs.append(_Output({"output_type": "stream", "name": "stderr"}, 0, [note]))
         return False
 
@@ -240,7 +257,7 @@ class Stream(io.TextIOBase):
     def _append(self, text: str) -> None:
         now = time.monotonic()
         for stream in self._recorder.streams:
-            if stream._pieces and (now > stream._since + FLUSH_SECONDS or stream._size > MAX_BYTES):
+            if stream._pieces and (now > stream._since + FLUSH_SECONDS or stream._size > self._recorder.most):
                 stream._record()
         if not self._pieces:
             self._since = now
@@ -323,13 +340,14 @@ def _no_input(*args: object, **kwargs: object) -> NoReturn:
     raise StdinNotImplementedError("input() cannot be answered while grading. Next: put the value into a variable.")
 
 
-def run_cell(shell: Shell, code: str, seconds: float) -> dict[str, Any]:
+def run_cell(shell: Shell, code: str, seconds: float, output_mb: float) -> dict[str, Any]:
     """Run one cell, and return its outputs and how it failed.
 
     Args:
         shell: of the notebook.
         code: the cell's source.
         seconds: CPU seconds that it may take.
+        output_mb: what it may show, MiB.
 
     Returns:
         "outputs" in the notebook format; "updates" of outputs of earlier cells, which are numbered in the order in which they
@@ -338,7 +356,7 @@ def run_cell(shell: Shell, code: str, seconds: float) -> dict[str, Any]:
     recorder = shell.recorder
     if not recorder.streams:
         recorder.connect()
-    recorder.begin()
+    recorder.begin(output_mb)
     count = shell.execution_count if code.strip() else None
     failure = None
     try:
@@ -346,6 +364,7 @@ def run_cell(shell: Shell, code: str, seconds: float) -> dict[str, Any]:
             result = _complete(shell, code)
         error = result.error_before_exec or result.error_in_exec
         failure = describe(error) if error else None
+        recorder.add_note(_too_much_written(error))
     except BaseException as error:  # what IPython lets through must not end the process
         failure = describe(error)
     if shell.payload_manager:  # pages of help, which a notebook that is run does not show either
@@ -368,6 +387,17 @@ def _complete(shell: Shell, code: str) -> ExecutionResult:
         if not task.done():  # interrupted: it must not go on beside the next cell
             task.cancel()
             shell.loop.run_until_complete(asyncio.wait([task], timeout=CANCEL_SECONDS))
+
+
+def _too_much_written(error: BaseException | None) -> str:
+    """What the system's message about a full file or folder leaves open, empty for all else."""
+    full = isinstance(error, OSError) and (error.errno in FULL or UNWRITTEN.search(str(error)))
+    if not full:
+        return ""
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)[0] / (1 << 20)
+    return (
+        f"A file, and a folder, may have {most:g} MB here (file_mb). Next: write less, or remove what is not needed\n"
+    )
 
 
 async def _run(shell: Shell, code: str) -> ExecutionResult:

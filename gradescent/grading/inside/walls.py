@@ -17,6 +17,8 @@ from pathlib import Path
 from gradescent.grading.inside import landlock, linux, seccomp
 
 NAMESPACES, LANDLOCK = "namespaces", "landlock"
+HOME = "/home/student"
+IN_MEMORY = (HOME, "/tmp", "/dev/shm")  # all that can be written behind namespaces
 DEVICES = ("null", "full", "random", "urandom")  # a shared mapping of /dev/zero would be memory that nobody counts
 INNER_ID = 1000  # the student's user in a namespace of users
 OPEN_FILES = 1024
@@ -86,8 +88,8 @@ def build(walls: Walls) -> None:
     linux.mount("none", "/", flags=linux.RECURSIVE | linux.PRIVATE)
     linux.mount("tmpfs", new, "tmpfs", linux.NO_SETUID, "size=1m,mode=755")
     # The empty folders come first: an interpreter may lie below /tmp or /home.
-    writable, owner = (walls.home, "/tmp", "/dev/shm"), walls.user or INNER_ID
-    for folder in writable:
+    owner = walls.user or INNER_ID
+    for folder in IN_MEMORY:
         options = f"size={max(1, int(walls.file_mb * 1024))}k,nr_inodes=10k,mode=700,uid={owner},gid={owner}"
         Path(new + folder).mkdir(parents=True)
         linux.mount("tmpfs", new + folder, "tmpfs", linux.NO_SETUID | linux.NO_DEVICES, options)
@@ -102,7 +104,7 @@ def build(walls: Walls) -> None:
     for folder in ("/proc", "/dev/pts"):
         Path(new + folder).mkdir(parents=True)
     linux.make_read_only(new)
-    for folder in writable:
+    for folder in IN_MEMORY:
         linux.make_writable(new + folder)
     linux.mount("proc", new + "/proc", "proc", linux.NO_SETUID | linux.NO_DEVICES | linux.NO_PROGRAMS)
     linux.mount("devpts", new + "/dev/pts", "devpts", linux.NO_SETUID, "newinstance,ptmxmode=0666,mode=620,max=16")

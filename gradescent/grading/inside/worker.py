@@ -44,11 +44,12 @@ class Worker:
                 request, arrays = wire.receive(self._incoming)
             except wire.Closed:
                 return
+            _limit_files(request["file_mb"])
             self._reply(*self._answer(request, arrays))
 
     def _answer(self, request: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], Any]:
         if request["op"] == "cell":
-            return run_cell(self._shell, request["code"], request["seconds"]), None
+            return run_cell(self._shell, request["code"], request["seconds"], request["output_mb"]), None
         if request["op"] == "files":
             _write_files(request["names"], arrays)
             return {}, None
@@ -120,6 +121,14 @@ class Worker:
         if answer.get("failure"):
             raise ValueError(answer["failure"])
         return wire.Decoder(received, self._stands_for).decode(answer["value"])
+
+
+def _limit_files(megabytes: float) -> None:
+    """Let larger files fail with "File too large". The student's code could undo it, and is watched from outside."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    bound = int(megabytes * (1 << 20))
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (bound if most < 0 else min(bound, most), most))
 
 
 def _write_files(names: list[str], contents: list[np.ndarray]) -> None:

@@ -7,7 +7,7 @@ import inspect
 import json
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -71,6 +71,12 @@ def part_key(found: Found, source: NotebookNode, limits: Limits, surroundings: d
     digest.update(nbformat.writes(source, version=4).encode())
     digest.update(repr((limits, sorted(surroundings.items(), key=str))).encode())
     return digest.hexdigest()
+
+
+def files_key(files: Mapping[str, bytes]) -> str:
+    """Digest of the files in a working folder."""
+    digests = [(name, hashlib.sha256(content).hexdigest()) for name, content in sorted(files.items())]
+    return hashlib.sha256(repr(digests).encode()).hexdigest()[:16]
 
 
 @cache

@@ -308,12 +308,6 @@ def settings_key(course: PlainCourse) -> str:
     return hashlib.sha256(ADDRESS.sub("", repr(course.config)).encode()).hexdigest()[:16]
 
 
-def files_key(files: Mapping[str, bytes]) -> str:
-    """Digest of the files in a working folder."""
-    digests = [(name, hashlib.sha256(content).hexdigest()) for name, content in sorted(files.items())]
-    return hashlib.sha256(repr(digests).encode()).hexdigest()[:16]
-
-
 def working_files(
     course: PlainCourse, assignment: str, folder: Path, limits: Limits
 ) -> tuple[dict[str, bytes], list[str]]:

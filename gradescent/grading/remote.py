@@ -32,6 +32,7 @@ POLL_SECONDS = 0.2
 POLL = struct.pack("ll", 0, int(POLL_SECONDS * 1e6))  # as the kernel takes it: seconds and microseconds
 PAUSE_SECONDS = 5.0
 HARD_FACTOR, HARD_SECONDS = 1.5, 2.0  # CPU time beyond the limit, for code that a signal does not reach
+HARD_MB = 1.0  # of files, likewise: one file may reach the limit, and libraries keep small ones beside it
 OUR_PROCESSES = 2  # the guard, and the first process behind the walls
 MAX_CALLBACKS = 100_000
 MAX_CALLBACK_BYTES = 1 << 20  # of the arguments of one: the grader's own function computes with them
@@ -233,7 +234,7 @@ class Link:
                 f"more than {allowed.processes} processes and threads (processes). "
                 "Next: start fewer at a time, and wait for their end"
             )
-        if used.written_mb > self._bound("file_mb", begun.written_mb):
+        if used.written_mb > self._bound("file_mb", begun.written_mb) * HARD_FACTOR + HARD_MB:
             raise MemoryLimit(
                 f"more than {allowed.file_mb:g} MiB of files (file_mb). Next: write less, or remove what is not needed"
             )

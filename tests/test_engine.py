@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,7 @@ from grader_tests import questions
 from grader_tests.variants import Variant
 from gradescent.cli import DONE, NEEDS_A_PERSON, USAGE, main
 from gradescent.course import Course
-from gradescent.grading import engine, feedback, gradebook
+from gradescent.grading import archives, engine, feedback, gradebook
 from gradescent.grading.record import StudentResult
 from gradescent.grading.sandbox import Sandbox
 from gradescent.student.judging import Check, Student, Wrong
@@ -275,6 +278,51 @@ def test_the_same_notebook_twice_is_no_problem(hand_in: Callable, grade: Callabl
     hand_in("tom")
     hand_in("tom", None, "part2_network (1).ipynb")
     assert grade()[0] == DONE
+
+
+def _zip(file: Path, members: dict[str, str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in members.items():
+            packed.writestr(name, content)
+
+
+def test_a_zip_archive_is_as_good_as_what_is_in_it(course: Course, hand_in: Callable, grade: Callable) -> None:
+    right = nbformat.writes(network_notebook(course))
+    left = nbformat.writes(network_notebook(course, Variant("v", leave=("evaluate",))))
+    inner = {f"Müller/{NETWORK} (1).ipynb": right, "Müller/plot.png": "", f"__MACOSX/Müller/._{NETWORK}.ipynb": "x"}
+    inner[f"Müller/.ipynb_checkpoints/{NETWORK}-checkpoint.ipynb"] = left
+    _zip(course.submitted / "zoe" / ASSIGNMENT / "Abgabe Müller.ZIP", inner)
+    _zip(course.submitted / "win" / ASSIGNMENT / "handin.zip", {f"Müller\\{NETWORK}.ipynb": right})
+    _zip(course.submitted / "tom" / ASSIGNMENT / "handin.zip", {f"work/{NETWORK}.ipynb": left})
+    hand_in("tom")
+    _zip(course.submitted / "nils" / ASSIGNMENT / "handin.zip", {"photo.jpg": "", "inner.zip": ""})
+    code, results, printed = grade()
+    assert code == NEEDS_A_PERSON
+    assert [scores(results[name]) for name in ("zoe", "win", "tom")] == [FULL] * 3
+    assert f"handed in twice, 'handin.zip/work/{NETWORK}.ipynb' differs. Graded: '{NETWORK}.ipynb'" in printed
+    assert {question["outcome"] for question in results["nils"].values()} == {"missing"}
+    notes = "; ".join(_record(course, "nils")["notes"])
+    assert "handin.zip: there is no notebook in it" in notes
+    assert "handin.zip: the archive 'inner.zip' in it was not opened" in notes
+    assert sum(line.startswith("!") for line in printed.splitlines()) == 1, "the others need nobody"
+    assert not [file for file in course.root.rglob("*") if "Müller" in file.name and file.suffix != ".ZIP"]
+
+
+def test_a_disk_that_fails_is_no_fault_of_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _zip(tmp_path / "handin.zip", {f"{NETWORK}.ipynb": "{}"})
+
+    class FailingDisk(io.FileIO):
+        def readinto(self, buffer: object) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    reading = archives.notebooks(tmp_path / "handin.zip", 1 << 20, [])
+    place, read = next(reading)
+    assert place == tmp_path / "handin.zip" / f"{NETWORK}.ipynb"
+    assert read() == "{}"
+    monkeypatch.setattr(io, "FileIO", FailingDisk)
+    with pytest.raises(OSError, match=r"Input/output error: '.*handin\.zip'"):
+        next(archives.notebooks(tmp_path / "handin.zip", 1 << 20, []))
 
 
 def test_nothing_handed_in_for_a_part_is_missing(course: Course, hand_in: Callable, grade: Callable) -> None:

@@ -8,18 +8,22 @@ import os
 import re
 import stat
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import nbformat
 from nbformat import NotebookNode
 
 from gradescent.course import CourseError, Limits
+from gradescent.grading import archives
 from gradescent.grading.inside.wire import clean
 from gradescent.grading.repair import defined, grade_id
 
 MAX_FILES = 1000  # files of one submission that are looked at
+MAX_ARCHIVES = 10
 MAX_CELLS = 1000
 PICTURES = ("image/png", "image/jpeg")
 BASE64 = re.compile(r"[A-Za-z0-9+/=\n]+")
@@ -52,7 +56,7 @@ class Found:
 
     Attributes:
         notebook: None where there is none, or none that can be read.
-        file: where it was.
+        file: where it was; for one in an archive the archive's path with the member's behind it.
         notes: what was noticed on the way in and costs no points.
         problem: what a person has to look at, empty when nothing.
     """
@@ -80,7 +84,8 @@ def submissions(submitted: Path, assignment: str) -> list[Submission]:
     found = [submission for submission in found if _may_be_there(submission.folder)]
     if not found:
         raise CourseError(
-            f"{submitted}: nobody handed in {assignment!r}. Remedy: put notebooks at <student>/{assignment}/*.ipynb"
+            f"{submitted}: nobody handed in {assignment!r}. Remedy: put notebooks, or a zip archive of them, "
+            f"at <student>/{assignment}/"
         )
     return found
 
@@ -118,12 +123,12 @@ def find_parts(submission: Submission, sources: dict[str, NotebookNode], limits:
         return {name: Found(problem=problem) for name in sources}
     candidates: dict[str, list[tuple[Path, NotebookNode]]] = {name: [] for name in sources}
     unknown = []
-    for file in _notebook_files(submission.folder):
+    for file, read in _handed_in(submission.folder, limits, next(iter(found.values())).notes):
         guess = part_by_name(file.stem, list(sources))
         try:
-            notebook, notes = read_notebook(file, limits)
+            notebook, notes = _parsed(file, read())
             _refuse_foreign(file, notebook, submission.folder.name)
-        except IntakeError as error:
+        except (IntakeError, archives.Refused) as error:
             for name in [guess] if guess else list(sources)[:1]:
                 found[name].problem = str(error)
             continue
@@ -134,7 +139,7 @@ def find_parts(submission: Submission, sources: dict[str, NotebookNode], limits:
         candidates[part].append((file, notebook))
         found[part].notes += notes
     for name in sources:
-        _choose(found[name], name, candidates[name])
+        _choose(found[name], name, candidates[name], submission.folder)
         if unknown and not found[name].file and not found[name].problem:
             listed = ", ".join(str(file) for file in unknown)
             found[
@@ -152,7 +157,7 @@ def _refuse_foreign(file: Path, notebook: NotebookNode, assignment: str) -> None
         raise IntakeError(f"{file}: is a notebook of {clean(stated, 100)!r}. Remedy: ask for the one of {assignment!r}")
 
 
-def _choose(found: Found, name: str, candidates: list[tuple[Path, NotebookNode]]) -> None:
+def _choose(found: Found, name: str, candidates: list[tuple[Path, NotebookNode]], folder: Path) -> None:
     if not candidates:
         return
     candidates.sort(key=lambda item: (item[0].stem != name, item[0].name))
@@ -161,17 +166,33 @@ def _choose(found: Found, name: str, candidates: list[tuple[Path, NotebookNode]]
         found.notes.append(f"the notebook's name is {found.file.name!r}, taken for {name}")
     others = [file for file, notebook in candidates[1:] if notebook.cells != found.notebook.cells]
     if others:
-        listed = ", ".join(repr(file.name) for file in others)
+        listed = ", ".join(repr(str(file.relative_to(folder))) for file in others)
         found.problem = (
-            f"{found.file}: handed in twice, {listed} differs. Graded: {found.file.name!r}. "
+            f"{found.file}: handed in twice, {listed} differs. Graded: {str(found.file.relative_to(folder))!r}. "
             f"Remedy: delete the one that does not count, grade again"
         )
 
 
-def _notebook_files(folder: Path) -> list[Path]:
+def _handed_in(folder: Path, limits: Limits, notes: list[str]) -> Iterator[tuple[Path, archives.Reader]]:
+    """The notebooks of a submission, beside each other and in archives, each with what reads it."""
     with os.scandir(folder) as entries:
-        names = [entry.name for _, entry in zip(range(MAX_FILES), entries, strict=False)]
-    return [folder / name for name in sorted(names) if name.lower().endswith(".ipynb") and not name.startswith(".")]
+        names = sorted(entry.name for _, entry in zip(range(MAX_FILES), entries, strict=False))
+    names = [name for name in names if not name.startswith(".")]
+    for name in names:
+        if name.lower().endswith(".ipynb"):
+            yield folder / name, partial(_text, folder / name, limits)
+    packed = [folder / name for name in names if name.lower().endswith(".zip")]
+    if len(packed) > MAX_ARCHIVES:
+        notes.append(f"{folder}: only the first {MAX_ARCHIVES} archives were opened")
+    for file in packed[:MAX_ARCHIVES]:
+        try:
+            yield from archives.notebooks(file, int(limits.notebook_mb * (1 << 20)), notes)
+        except archives.Refused as refused:
+            yield file, partial(_raise, refused)
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def part_by_name(stem: str, names: list[str]) -> str | None:
@@ -212,14 +233,21 @@ def read_notebook(file: Path, limits: Limits) -> tuple[NotebookNode, list[str]]:
         IntakeError: it is no notebook, or too large.
         OSError: the machine cannot read it.
     """
+    return _parsed(file, _text(file, limits))
+
+
+def _text(file: Path, limits: Limits) -> str:
     remedy = "clear all outputs in Jupyter and save, or raise notebook_mb in course.toml"
     raw = read_regular(file, int(limits.notebook_mb * (1 << 20)), remedy)
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise IntakeError(
             f"{file}: not a notebook, it is no text in UTF-8. Remedy: ask the student for the .ipynb file itself"
         ) from error
+
+
+def _parsed(file: Path, text: str) -> tuple[NotebookNode, list[str]]:
     if not text.strip():
         raise IntakeError(f"{file}: the file is empty. Remedy: ask the student to save and hand in again")
     try:

@@ -32,6 +32,7 @@ class Worker:
         self._channel, self._shell = channel, shell
         self._incoming = wire.Incoming(channel.recv_into)
         self._objects: list[Any] = []
+        self._file_mb = 0.0
 
     def serve(self) -> None:
         wire.send(self._channel.sendall, {"ready": True}, [])
@@ -44,7 +45,10 @@ class Worker:
                 request, arrays = wire.receive(self._incoming)
             except wire.Closed:
                 return
-            _limit_files(request["file_mb"])
+            # A cell may have lifted it; a call gets it again only where it is another, for thousands are made.
+            if request["op"] == "cell" or request["file_mb"] != self._file_mb:
+                self._file_mb = request["file_mb"]
+                _limit_files(self._file_mb)
             self._reply(*self._answer(request, arrays))
 
     def _answer(self, request: dict[str, Any], arrays: list[np.ndarray]) -> tuple[dict[str, Any], Any]:

@@ -39,7 +39,7 @@ def main() -> None:
     missing = [name for name in imports if not _imported(name)]
     if "matplotlib.pyplot" in sys.modules:
         _draw()
-    signal.signal(signal.SIGCHLD, _take_away_the_ended)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel takes away who has ended
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page that it looks at
@@ -78,13 +78,6 @@ def _draw() -> None:
     axes.set(title="a", xlabel="$x_1$")
     axes.legend()
     FigureCanvasAgg(figure).print_png(io.BytesIO())
-
-
-def _take_away_the_ended(number: int, frame: Any) -> None:
-    """Wait for the children that have ended; so the kernel counts their time as the grader's, too."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
 
 
 def _guarded(built: walls.Walls, channel: int, status: int) -> NoReturn:

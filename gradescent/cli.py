@@ -1,4 +1,4 @@
-"""The command line: build, grade, check, doctor."""
+"""The command line: build, grade, check, doctor, data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ PIPE_WIDTH = 160  # characters a line where the output is no terminal
 
 EXIT_CODES = """exit codes:
   0  everything is done
-  1  a check failed or is missing; release/ is stale (build --check); a promise of the sandbox fails (doctor)
+  1  a check failed or is missing; release/ is stale (build --check); a promise of the sandbox fails (doctor);
+     a data set could not be fetched, is missing or is not what is published (data)
   2  wrong usage, or something about the course is wrong
   3  graded, but somebody needs a person: the lines that begin with ! say who and why; or --twice found grades that differ
   130, 143  stopped by Ctrl-C or SIGTERM: what is done is kept, and the same command goes on from there
@@ -180,7 +181,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("notebook", type=Path, metavar="NOTEBOOK")
     check.set_defaults(run=_check)
+    _add_data(commands)
     return parser
+
+
+def _add_data(commands: Any) -> None:
+    data = commands.add_parser(
+        "data",
+        help="say where the data sets are, fetch them, compare them with what is published",
+        description="The data sets of the course. They are looked for in the folder that GRADESCENT_DATA names, then in data/ "
+        "of the course, without a course in the user's cache; there downloads go.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = data.add_subparsers(title="actions", required=True, metavar="ACTION")
+    for action, words, default in (
+        ("status", "a table: where each data set is, its size, and whether it is what is published", "all"),
+        ("fetch", "download what is not there; what broke off goes on, what is not as published is refused", "all"),
+        ("verify", "compute every digest again; exit 1 when a file is wrong or missing", "those that are there"),
+    ):
+        parser = actions.add_parser(action, help=words, description=words)
+        parser.add_argument("names", nargs="*", type=data_set, metavar="NAME", help=f"data sets (default: {default})")
+        parser.set_defaults(run=_data, action=action)
 
 
 def positive(text: str) -> int:
@@ -195,6 +217,15 @@ def limit(text: str) -> tuple[str, float]:
     """An option NAME=VALUE, for argparse."""
     name, _, value = text.partition("=")
     return name, float(value)
+
+
+def data_set(text: str) -> str:
+    """An argument that names a data set, for argparse."""
+    from gradescent.student.datasets.manifest import entries
+
+    if text not in entries():
+        raise argparse.ArgumentTypeError(f"there is no data set {text!r}. Those that exist: {', '.join(entries())}")
+    return text
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -383,6 +414,16 @@ def _check(options: argparse.Namespace) -> int:
     from gradescent.student.handin import check_notebook
 
     return DONE if check_notebook(options.notebook) else FAILED
+
+
+def _data(options: argparse.Namespace) -> int:
+    from gradescent.student.datasets import command
+
+    if options.action == "status":
+        command.status(options.names)
+        return DONE
+    act = command.fetch if options.action == "fetch" else command.verify
+    return DONE if act(options.names) else FAILED
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_package_for_students_holds_no_test_and_no_solution(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert not [name for name in names if not name.startswith(("gradescent/", "gradescent-"))]
-    assert "gradescent/student/check.py" in names
+    assert {"gradescent/student/check.py", "gradescent/student/datasets/manifest.toml"} <= set(names)
 
 
 def test_the_students_side_works_with_numpy_and_matplotlib_alone(wheel: Path, tmp_path: Path) -> None:

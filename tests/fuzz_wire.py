@@ -27,6 +27,10 @@ SEEDS = (
     b'{"arrays": [], "value": {"handle": [0, "Network"]}, "printed": "a", "warned": ["b"], "modified": ["0"]}',
     b'{"arrays": [], "failure": {"type": "ValueError", "message": "m", "where": "line 1"}, "value": null}',
     b'{"arrays": [], "value": {"refused": "an array of dtype object"}}',
+    b'{"arrays": [["|u1", [3]], ["<i8", [2]]], "value": {"rows": [{"array": 0}, {"array": 1}]}}abc\x01'
+    + bytes(7)
+    + b"\x02"
+    + bytes(7),
     b'{"arrays": [["<c16", [1, 0, 3]]], "callback": 0, "args": {"list": []}}',
 )
 

@@ -61,6 +61,9 @@ def forever():
 def slope(f, x):
     return (f(x + 1e-5) - f(x - 1e-5)) / 2e-5
 
+def backwards(rows):
+    return [row[::-1] for row in rows]
+
 def draw():
     return np.random.randn(2)
 
@@ -169,6 +172,26 @@ def test_facts_about_the_last_call(student: Student) -> None:
     assert any("divide by zero" in text for text in student.warned)
     student.call("square", 1)
     assert (student.printed, student.warned, student.modified) == ("", [], [])
+
+
+def test_many_reviews_cross_both_ways(student: Student) -> None:
+    rng = np.random.default_rng(0)
+    reviews = [rng.integers(0, 999, rng.integers(1, 50)).astype("u4") for _ in range(12_000)]
+    got = student.call("backwards", reviews)
+    assert [type(row) for row in got[:2]] == [np.ndarray, np.ndarray]
+    assert len(got) == len(reviews)
+    assert all(np.array_equal(row, review[::-1]) for row, review in zip(got, reviews, strict=True))
+
+
+def test_memory_is_that_of_the_process(sandbox: Sandbox) -> None:
+    link = linked(sandbox)
+    RemoteStudent(link, ALLOWED).memory["counter"] = RemoteStudent(link, ALLOWED).new("Counter", 4)
+    later = RemoteStudent(link, ALLOWED)
+    assert later.memory["counter"].get("total") == 4.0
+    link.child.stop()
+    other = linked(sandbox)
+    assert RemoteStudent(other, ALLOWED).memory == {}
+    other.child.stop()
 
 
 def test_a_function_of_the_graders_is_called_back(student: Student) -> None:

@@ -28,7 +28,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-kinds = st.sampled_from(["list", "tuple", "dict", "array", "scalar", "handle", "refused", "function", "x"])
+kinds = st.sampled_from(["list", "tuple", "dict", "array", "scalar", "rows", "handle", "refused", "function", "x"])
 wire_values = st.recursive(
     json_values,
     lambda inner: st.dictionaries(kinds, inner | st.lists(inner, max_size=3) | st.integers(-2, 3), max_size=2),
@@ -57,8 +57,15 @@ arrays = hnp.arrays(
     hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4),
     elements=None,
 )
+rows = st.lists(hnp.arrays("u2", st.integers(0, 4)), min_size=1, max_size=4).map(lambda few: few * (wire.MANY + 1))
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats() | st.text("abcü", max_size=5) | arrays,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**62), 2**62)
+    | st.floats()
+    | st.text("abcü", max_size=5)
+    | arrays
+    | rows,
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.lists(inner, max_size=3).map(tuple)
@@ -142,6 +149,24 @@ def test_arbitrary_headers(header: dict[str, Any], tail: bytes) -> None:
 def test_arbitrary_arrays(described: list[Any], tail: bytes) -> None:
     header = {"arrays": described, "value": {"list": [{"array": number} for number in range(len(described))]}}
     concluded(framed(json.dumps(header).encode(), tail))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 6), max_size=6),
+    st.sampled_from(["<i8", "<u8", "<f8", "<i4"]),
+    st.integers(0, 6),
+)
+@example([2**62, 2**62, -(2**63), 3], "<i8", 3)
+def test_arbitrary_rows(lengths: list[int], code: str, size: int) -> None:
+    """Rows arrive whole or not at all."""
+    raw = np.array(lengths, "<i8").tobytes()
+    count = len(raw) // np.dtype(code).itemsize
+    header = {"arrays": [["|u1", [size]], [code, [count]]], "value": {"rows": [{"array": 0}, {"array": 1}]}}
+    got = concluded(framed(json.dumps(header).encode(), bytes(range(size)) + raw))
+    if got is not None:
+        assert [len(row) for row in got] == lengths
+        assert b"".join(row.tobytes() for row in got) == bytes(range(size))
 
 
 def test_an_array_of_no_size_and_impossible_shape() -> None:

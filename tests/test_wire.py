@@ -46,8 +46,8 @@ values = st.recursive(
 def same(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray):
         return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-    if isinstance(a, list):
-        return isinstance(b, list) and len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, list | tuple):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     return type(a) is type(b) and a == b
@@ -63,6 +63,108 @@ def test_tuples_and_numpy_numbers_keep_their_types() -> None:
     assert round_trip((1, (2.0,))) == (1, (2.0,))
     number = round_trip(np.float32(0.5))
     assert isinstance(number, np.float32)
+
+
+def token_lists(count: int, dtype: str = "i4") -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 100, rng.integers(0, 9)).astype(dtype) for _ in range(count)]
+
+
+def test_a_long_list_of_rows_crosses_as_two_arrays() -> None:
+    """25,000 reviews are more arrays than a message may have."""
+    rows = token_lists(25_000)
+    collected: list[np.ndarray] = []
+    assert wire.encode({"rows": rows}, collected, refuse) == {"dict": {"rows": {"rows": [{"array": 0}, {"array": 1}]}}}
+    assert [len(array) for array in collected] == [sum(map(len, rows)), 25_000]
+    got = round_trip(rows)
+    assert same(got, rows)
+    got[0][...] = 7  # the rows may be written to, each by itself
+    assert same(got[1:], rows[1:])
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "u4", "i8", "f4"])
+def test_rows_keep_their_dtype(dtype: str) -> None:
+    rows = token_lists(wire.MANY + 1, dtype)
+    assert same(round_trip(rows), rows)
+    assert same(round_trip((rows, {"again": rows})), (rows, {"again": rows}))
+
+
+def test_rows_that_are_all_empty() -> None:
+    rows = [np.zeros(0, "i4")] * (wire.MANY + 1)
+    assert same(round_trip(rows), rows)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [np.zeros(2, "i8"), np.zeros((1, 1), "i4"), [1, 2], np.int32(3), None],
+    ids=["dtype", "axes", "list", "number", "none"],
+)
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_list_with_one_odd_item_crosses_item_by_item(odd: Any, place: int) -> None:
+    rows: list[Any] = token_lists(wire.MANY + 5)
+    rows[place] = odd
+    assert "list" in wire.encode(rows, [], refuse)
+    assert same(round_trip(rows), rows)
+
+
+def test_rows_of_what_cannot_cross_stay_behind() -> None:
+    stay = round_trip_kinds([np.array(["a"])] * (wire.MANY + 1))
+    assert stay == ["handle"] * (wire.MANY + 1)
+
+
+def round_trip_kinds(value: list[Any]) -> list[str]:
+    encoded = wire.encode(value, [], lambda item: {"handle": [0, "x"]})
+    return [next(iter(entry)) for entry in encoded["list"]]
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        np.array([2, 2], "i8"),
+        np.array([2, 4], "i8"),
+        np.array([-1, 6], "i8"),
+        np.array([6, -1], "i8"),
+        np.array([2**63 - 1, 2**63 - 1, 7], "i8"),
+        np.array([[2, 3]], "i8"),
+        np.array([2.0, 3.0]),
+        np.array([2, 3], "u8"),
+        np.zeros(0, "i8"),
+        np.zeros(wire.MAX_ITEMS + 1, "i8"),
+    ],
+    ids=["short", "long", "negative", "negative last", "overflow", "axes", "floats", "unsigned", "none", "too many"],
+)
+def test_rows_that_do_not_fit_are_refused(lengths: np.ndarray) -> None:
+    with pytest.raises(wire.WireError, match="rows"):
+        wire.Decoder([np.zeros(5), lengths], refuse).decode({"rows": [{"array": 0}, {"array": 1}]})
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        [{"array": 0}],
+        [{"array": 0}] * 3,
+        [1, 2],
+        [{"array": 2}, {"array": 1}],
+        [{"list": []}, {"array": 1}],
+        "ab",
+        {},
+    ],
+    ids=str,
+)
+def test_what_is_no_rows_is_refused(parts: Any) -> None:
+    with pytest.raises(wire.WireError):
+        wire.Decoder([np.zeros(5), np.array([2, 3]), np.zeros((5, 1))], refuse).decode({"rows": parts})
+
+
+def test_rows_count_as_parts_and_their_bytes_at_each_mention() -> None:
+    few = {"rows": [{"array": 0}, {"array": 1}]}
+    half = np.zeros(wire.MAX_ITEMS // 2, "i8")
+    with pytest.raises(wire.WireError, match="rows"):
+        wire.Decoder([np.zeros(0), half], refuse).decode({"list": [few, few, few]})
+    large = np.zeros(wire.MAX_ARRAYS // 4 + 1, "u1")
+    with pytest.raises(wire.WireError, match="too large"):
+        wire.Decoder([large, np.array([len(large)])], refuse).decode({"list": [few] * 4})
 
 
 def test_text_is_cleaned_on_arrival() -> None:

@@ -24,7 +24,7 @@ from gradescent.grading.processes import Child, Killed, MachineFault
 from gradescent.grading.watch import Usage, oom_kills, usage, written_mb
 from gradescent.student.failures import raise_failure
 from gradescent.student.invoke import Failure
-from gradescent.student.judging import Died, MemoryLimit, Missing, Stop, TimeLimit, Wrong
+from gradescent.student.judging import Died, MemoryLimit, Missing, Reading, Stop, TimeLimit, Wrong
 
 START_SECONDS = 60.0  # wall clock beyond the limit: starting Python on a busy machine
 EXIT_SECONDS = 2.0  # for a process that hung up to end
@@ -124,6 +124,7 @@ class Link:
         self.alive = True
         # One system call a message, where to ask first whether something is there would take two.
         child.channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, POLL)
+        self.memory: dict[str, Any] = {}  # of the hidden tests: handles, which end with the process
         self._incoming = wire.Incoming(self._receive)
         try:
             wire.receive(self._incoming)
@@ -308,6 +309,7 @@ class RemoteStudent:
     def __init__(self, link: Link, allowed: Allowed, weights: str = "", no_weights: str = ""):
         self._link, self._allowed = link, allowed
         self._weights, self._no_weights = weights, no_weights
+        self.readings: dict[str, Reading] = {}
         self._functions: list[Callable[..., Any]] = []  # the grader's, that a student's code may call
         self.printed, self.seconds = "", 0.0
         self.warned: list[str] = []
@@ -318,6 +320,10 @@ class RemoteStudent:
         if self._no_weights:
             raise Missing(self._no_weights)
         return self._weights
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        return self._link.memory
 
     def has(self, name: str) -> bool:
         return self.ask({"op": "has", "name": name}) is True

@@ -15,6 +15,7 @@ SEED = 2024  # visible checks use the same inputs at every run; hidden ones draw
 
 _LOOKS = {
     Outcome.RIGHT: ("✓", "#1a7f37"),
+    Outcome.PARTLY: ("◐", "#9a6700"),
     Outcome.NOT_ATTEMPTED: ("○", "#57606a"),
     Outcome.MISSING: ("○", "#57606a"),
     Outcome.ERROR: ("⚠", "#9a6700"),

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradescent.student.failures import raise_failure
 from gradescent.student.invoke import Call, invoke
-from gradescent.student.judging import Missing
+from gradescent.student.judging import Missing, Reading
 
 SCALARS = (np.generic, int, float, complex, str)
 ABSENT = object()
@@ -25,13 +25,18 @@ class DirectStudent:
     Args:
         namespace: names to objects, a kernel's `globals()` for instance.
         cpu_seconds: limit of one call, None for no limit.
+        memory: what checks keep, where it shall outlive this student.
     """
 
     weights = ""  # what lies beside a notebook is known to the engine alone
 
-    def __init__(self, namespace: Mapping[str, Any], cpu_seconds: float | None = None):
+    def __init__(
+        self, namespace: Mapping[str, Any], cpu_seconds: float | None = None, memory: dict[str, Any] | None = None
+    ):
         self.namespace = namespace
         self.cpu_seconds = cpu_seconds
+        self.memory = {} if memory is None else memory
+        self.readings: dict[str, Reading] = {}
         self._note(Call())
 
     def has(self, name: str) -> bool:

@@ -6,6 +6,7 @@ raises `Wrong` where they are not right. Hidden tests and the checks in a notebo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from enum import Enum
@@ -20,6 +21,7 @@ class Outcome(str, Enum):
     """How a question ended. The values are what result.json and the tables show."""
 
     RIGHT = "right"
+    PARTLY = "partly right"
     WRONG = "wrong"
     NOT_ATTEMPTED = "not attempted"
     ERROR = "error in your code"
@@ -38,6 +40,23 @@ class Stop(Exception):
 
 class Wrong(Stop):
     """A value is not right. The message says what was checked, what came back, the likely cause and the next step."""
+
+
+class Partly(Stop):
+    """A value is as good as a part of the check's points: a ramp of accuracy, for instance.
+
+    Args:
+        fraction: of the check's points that are reached, between 0 and 1.
+        message: what was reached, and what would bring the rest.
+    """
+
+    outcome = Outcome.PARTLY
+
+    def __init__(self, fraction: float, message: str):
+        super().__init__(message)
+        if not 0 <= fraction < 1:
+            raise ValueError(f"a part of the points lies between 0 and 1, got {fraction}")
+        self.fraction = fraction
 
 
 class NotAttempted(Stop):
@@ -65,6 +84,8 @@ class Died(Stop):
 
 
 HOPELESS = {Outcome.TIME_LIMIT, Outcome.DIED}
+MAX_READINGS, MAX_READING = 40, 200  # of a question, and characters of a text among them
+Reading = float | int | str  # what stands in result.json
 
 
 class Handle(Protocol):
@@ -80,14 +101,23 @@ class Handle(Protocol):
 class Student(Protocol):
     """What a check can ask for. The direct carrier and the remote one behave alike.
 
-    `printed`, `warned`, `modified` and `seconds` speak of the last call that was made. `weights` is the name of the file of
-    trained weights in the working folder, empty where the assignment trains; where none was handed in it raises `Missing`.
+    `printed`, `warned`, `modified` and `seconds` speak of the last call that was made.
+
+    Attributes:
+        readings: what a check measured (accuracy, seeds, seconds): stands in the result beside the points.
+        memory: what a check keeps for those after it, a trained model for instance; gone with the process it lives in.
+        weights: name of the file of trained weights in the working folder, empty where the assignment trains; where none was
+            handed in it raises `Missing`.
     """
 
     printed: str
     warned: list[str]
     modified: list[str]
     seconds: float
+    readings: dict[str, Reading]
+
+    @property
+    def memory(self) -> dict[str, Any]: ...
 
     @property
     def weights(self) -> str: ...
@@ -163,6 +193,7 @@ class Result:
         message: empty when right, else one paragraph for the student.
         checks: outcome by the name of the check.
         answer: SHA-256 of an answer that a person grades, empty for a question that tests grade.
+        readings: what was measured on the way, for whoever has to defend the points.
     """
 
     question: str
@@ -172,6 +203,7 @@ class Result:
     message: str = ""
     checks: dict[str, str] = field(default_factory=dict)
     answer: str = ""
+    readings: dict[str, Reading] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "outcome": self.outcome.value}
@@ -192,6 +224,7 @@ def judge(question: Question, student: Student, points: float, seed: int) -> Res
     problems: list[Stop] = []
     outcomes: dict[str, str] = {}
     reached = 0.0
+    student.readings = {}
     for number, check in enumerate(question.checks):
         # What hangs or dies once does so again: one wait is enough.
         hopeless = bool(problems) and problems[-1].outcome in HOPELESS
@@ -200,12 +233,28 @@ def judge(question: Question, student: Student, points: float, seed: int) -> Res
         if problem is None:
             reached += check.weight
         else:
+            reached += check.weight * (problem.fraction if isinstance(problem, Partly) else 0.0)
             problems.append(problem)
     total = sum(check.weight for check in question.checks)
     score = round(points * reached / total, 2)
+    readings = bounded(student.readings)
     if not problems:
-        return Result(question.name, score, points, Outcome.RIGHT, checks=outcomes)
-    return Result(question.name, score, points, problems[0].outcome, str(problems[0]), outcomes)
+        return Result(question.name, score, points, Outcome.RIGHT, checks=outcomes, readings=readings)
+    # What is half right is told after what is wrong.
+    told = next((problem for problem in problems if not isinstance(problem, Partly)), problems[0])
+    return Result(question.name, score, points, told.outcome, str(told), outcomes, readings=readings)
+
+
+def bounded(readings: dict[str, Reading]) -> dict[str, Reading]:
+    """The readings as JSON can hold them: few, short, numbers with six digits, and text for a number that is none."""
+    kept: dict[str, Reading] = {}
+    for name, value in list(readings.items())[:MAX_READINGS]:
+        if isinstance(value, str):
+            kept[name[:MAX_READING]] = value[:MAX_READING]
+        else:
+            number = float(value)
+            kept[name[:MAX_READING]] = float(f"{number:.6g}") if math.isfinite(number) else str(number)
+    return kept
 
 
 def _run(check: Check, student: Student, rng: np.random.Generator) -> Stop | None:

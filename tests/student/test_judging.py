@@ -1,11 +1,25 @@
 """Checks become points: partial credit, the message, and inputs that do not depend on the other checks."""
 
+import json
+
 import numpy as np
 import pytest
 
 from gradescent.student.compare import compare
 from gradescent.student.direct import DirectStudent
-from gradescent.student.judging import Died, Missing, NotAttempted, Outcome, Questions, TimeLimit, Wrong, judge
+from gradescent.student.judging import (
+    MAX_READING,
+    MAX_READINGS,
+    Died,
+    Missing,
+    NotAttempted,
+    Outcome,
+    Partly,
+    Questions,
+    TimeLimit,
+    Wrong,
+    judge,
+)
 
 
 def question(*checks):
@@ -48,6 +62,62 @@ def test_the_first_problem_gives_outcome_and_message():
     result = judged((passes, 1), (raises(NotAttempted("todo")), 1), (raises(Wrong("later")), 1))
     assert (result.outcome, result.message) == (Outcome.NOT_ATTEMPTED, "todo")
     assert result.to_dict()["outcome"] == "not attempted"
+
+
+@pytest.mark.parametrize(("fraction", "score"), [(0.0, 2.5), (0.25, 4.38), (0.6, 7.0), (0.9999, 10.0)])
+def test_a_part_of_a_checks_points(fraction, score):
+    result = judged((passes, 1), (raises(Partly(fraction, "0.976 of 0.985")), 3))
+    assert (result.score, result.outcome, result.message) == (score, Outcome.PARTLY, "0.976 of 0.985")
+    assert result.checks == {"passes": "right", "fails": "partly right"}
+
+
+def test_what_is_wrong_is_told_before_what_is_partly_right():
+    result = judged((raises(Partly(0.5, "half")), 1), (raises(Wrong("no")), 1))
+    assert (result.score, result.outcome, result.message) == (2.5, Outcome.WRONG, "no")
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.0, float("nan"), float("inf")])
+def test_a_part_lies_between_nothing_and_everything(fraction):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        Partly(fraction, "")
+
+
+def reads(**readings):
+    def check(student, rng):
+        student.readings |= readings
+
+    return check
+
+
+def test_readings_stand_in_the_result_whatever_the_outcome():
+    def measures_and_fails(student, rng):
+        student.readings["accuracy"] = np.float32(0.1)
+        raise Wrong("no")
+
+    result = judged((reads(seed=7, note="x"), 1), (measures_and_fails, 1))
+    assert result.readings == {"seed": 7, "note": "x", "accuracy": 0.1}
+    assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["readings"] == result.readings
+
+
+def test_readings_are_bounded_and_fit_into_json():
+    result = judged((reads(**{f"r{i}": i for i in range(1000)}), 1))
+    assert len(result.readings) == MAX_READINGS
+    result = judged((reads(long="x" * 10_000, none=float("nan"), many=np.inf, exact=1 / 3, flag=np.bool_(True)), 1))
+    assert result.readings == {"long": "x" * MAX_READING, "none": "nan", "many": "inf", "exact": 0.333333, "flag": 1.0}
+    json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_readings_belong_to_one_question():
+    student = DirectStudent({})
+    assert judge(question((reads(a=1), 1)), student, 1, 0).readings == {"a": 1}
+    assert judge(question((passes, 1)), student, 1, 0).readings == {}
+
+
+def test_memory_outlives_a_question_and_can_outlive_a_student():
+    shared = {}
+    DirectStudent({}, memory=shared).memory["model"] = 1
+    assert DirectStudent({}, memory=shared).memory == {"model": 1}
+    assert DirectStudent({}).memory == {}
 
 
 def test_a_wrong_check_does_not_keep_the_next_from_running():

@@ -17,6 +17,7 @@ import numpy as np
 MAX_HEADER = 32 << 20  # bytes of JSON: pictures in a notebook's outputs cross as text
 MAX_ARRAYS = 512 << 20  # bytes of all arrays of a message
 MAX_COUNT = 10_000  # arrays of a message
+MANY = 100  # a list with more arrays of one dimension and dtype crosses as one array and their lengths
 MAX_DEPTH = 16
 MAX_ITEMS = 1_000_000  # the gradients of a network of 784-300-10 as nested lists are a quarter of it
 MAX_PARTS = 3 * MAX_ITEMS  # brackets and commas of a header: an item has at most three
@@ -60,11 +61,24 @@ def encode(value: Any, arrays: list[np.ndarray], stays: Callable[[Any], dict[str
         return {"array": len(arrays) - 1}
     if isinstance(value, np.ndarray) and value.dtype == object and value.ndim:
         value = list(value)  # an array of arrays crosses as the list that it is
+    if type(value) is list and _are_rows(value):
+        return {"rows": [encode(joined, arrays, stays) for joined in (np.concatenate(value), _lengths(value))]}
     if depth < MAX_DEPTH and type(value) in (list, tuple):
         return {type(value).__name__: [encode(item, arrays, stays, depth + 1) for item in value]}
     if depth < MAX_DEPTH and type(value) is dict and all(isinstance(key, str) for key in value):
         return {"dict": {clean(key): encode(item, arrays, stays, depth + 1) for key, item in value.items()}}
     return stays(value)
+
+
+def _are_rows(items: list[Any]) -> bool:
+    """Whether a list holds many arrays of one dimension and dtype: the token numbers of a thousand reviews, say."""
+    if len(items) <= MANY or not all(type(item) is np.ndarray and item.ndim == 1 for item in items):
+        return False
+    return items[0].dtype.str in DTYPES and all(item.dtype == items[0].dtype for item in items)
+
+
+def _lengths(rows: list[np.ndarray]) -> np.ndarray:
+    return np.array([len(row) for row in rows], np.int64)
 
 
 def _as_float(number: int) -> float:
@@ -117,7 +131,22 @@ class Decoder:
             if self._bytes > MAX_ARRAYS:
                 raise WireError("the arrays are too large")
             return array[()] if kind == "scalar" and array.ndim == 0 else array
+        if kind == "rows" and isinstance(content, list) and len(content) == 2:
+            return self._rows(*(self.decode(part, depth + 1) for part in content))
         return self._stands_for(kind, content)
+
+    def _rows(self, joined: Any, lengths: Any) -> list[np.ndarray]:
+        """The arrays that cross as one behind the other."""
+        arrays = all(isinstance(part, np.ndarray) and part.ndim == 1 for part in (joined, lengths))
+        if not arrays or lengths.dtype != np.int64:
+            raise WireError("the rows are malformed")
+        self._items += len(lengths)
+        if self._items > MAX_ITEMS:
+            raise WireError("there are too many rows")
+        # No length is larger than the whole, so that their sum cannot overflow.
+        if not ((lengths >= 0) & (lengths <= len(joined))).all() or lengths.sum() != len(joined):
+            raise WireError("the rows do not fit their lengths")
+        return np.split(joined, np.cumsum(lengths)[:-1]) if len(lengths) else []
 
 
 def send(write: Callable[[bytes | memoryview], object], header: dict[str, Any], arrays: list[np.ndarray]) -> None:

@@ -16,9 +16,17 @@ from gradescent.student.direct import DirectStudent
 from gradescent.student.judging import RESULT_MIME, judge
 
 CALL_SECONDS = 20.0
+_MEMORY: dict[str, Any] = {}  # of the tests: a kernel runs one notebook
 
 
-def grade(part: str, question: str, namespace: Mapping[str, Any], points: float, extra_credit: float = 0.0) -> float:
+def grade(
+    part: str,
+    question: str,
+    namespace: Mapping[str, Any],
+    points: float,
+    extra_credit: float = 0.0,
+    seconds: float = CALL_SECONDS,
+) -> float:
     """Run the hidden tests of one question on a kernel's namespace and show the message.
 
     Args:
@@ -27,13 +35,14 @@ def grade(part: str, question: str, namespace: Mapping[str, Any], points: float,
         namespace: the kernel's `globals()`.
         points: what the cell is worth.
         extra_credit: points above the maximum, for a question that has only those.
+        seconds: CPU time of a call.
 
     Returns:
         The points as a plain float: nbgrader takes the last value of the cell as partial credit.
     """
     from IPython.display import display
 
-    student = DirectStudent(namespace, cpu_seconds=CALL_SECONDS)
+    student = DirectStudent(namespace, cpu_seconds=seconds, memory=_MEMORY)
     result = judge(questions(part)[question], student, extra_credit or points, secrets.randbits(32))
     display({"text/plain": line(result), RESULT_MIME: result.to_dict()}, raw=True)
     return 0.0 if extra_credit else float(result.score or 0.0)

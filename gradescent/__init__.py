@@ -8,15 +8,20 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_LAZY = {"check": "gradescent.student.check", "datasets": None, "plots": None}
+_LAZY = {
+    "check": "gradescent.student.check",
+    "small_setting": "gradescent.student.settings",
+    "datasets": None,
+    "plots": None,
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Load `check`, `datasets` and `plots` at their first use, so that importing the package costs nothing."""
+    """Load what notebooks import at its first use, so that importing the package costs nothing."""
     if name not in _LAZY:
         raise AttributeError(f"module 'gradescent' has no attribute {name!r}")
     module = _LAZY[name]
-    value = import_module(f"gradescent.student.{name}") if module is None else import_module(module).check
+    value = import_module(f"gradescent.student.{name}") if module is None else getattr(import_module(module), name)
     # The submodule `gradescent.student.check` is not what `from gradescent import check` means: keep the function.
     globals()[name] = value
     return value

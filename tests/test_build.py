@@ -27,6 +27,16 @@ def test_release_in_the_repository_is_what_the_text_gives() -> None:
     assert build(load_course(ROOT), ASSIGNMENT, check_only=True) == []
 
 
+@pytest.mark.parametrize(
+    ("limits", "keyword"), [("", ""), (" seconds=300", ", seconds=300"), (" extra=2", ", extra_credit=2")]
+)
+def test_the_hidden_call_knows_the_cells_own_seconds(tmp_path: Path, limits: str, keyword: str) -> None:
+    points = 0 if "extra" in limits else 5
+    course = _course_with(tmp_path, f'# %% tests="q" points={points}{limits}\nprint("visible")\n')
+    code = source_of(course, "part1").cells[-1].source
+    assert f'"q", globals(), points={points}{keyword})' in code
+
+
 def test_a_stale_release_is_noticed(course: Course) -> None:
     assert build(course, ASSIGNMENT)
     assert build(course, ASSIGNMENT) == []

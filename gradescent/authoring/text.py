@@ -149,7 +149,7 @@ def _split_written(part: Part, number: int, source: str) -> tuple[str, str]:
 
 
 def _hidden_call(part: Part, name: str, points: float, extra: dict[str, Any]) -> str:
-    keyword = f", extra_credit={extra['extra_credit']}" if "extra_credit" in extra else ""
+    keyword = "".join(f", {key}={extra[key]}" for key in ("extra_credit", "seconds") if key in extra)
     return (
         "\n### BEGIN HIDDEN TESTS\n"
         "from grader_tests.in_kernel import grade\n"

@@ -246,15 +246,18 @@ def judge(question: Question, student: Student, points: float, seed: int) -> Res
 
 
 def bounded(readings: dict[str, Reading]) -> dict[str, Reading]:
-    """The readings as JSON can hold them: few, short, numbers with six digits, and text for a number that is none."""
+    """The readings as JSON can hold them: few, short, fractions with six digits, and text for a number that is none."""
     kept: dict[str, Reading] = {}
     for name, value in list(readings.items())[:MAX_READINGS]:
-        if isinstance(value, str):
-            kept[name[:MAX_READING]] = value[:MAX_READING]
-        else:
-            number = float(value)
-            kept[name[:MAX_READING]] = float(f"{number:.6g}") if math.isfinite(number) else str(number)
+        kept[name[:MAX_READING]] = value[:MAX_READING] if isinstance(value, str) else _as_json(value)
     return kept
+
+
+def _as_json(value: float) -> Reading:
+    number = float(value)
+    if not math.isfinite(number):
+        return str(number)
+    return int(number) if number.is_integer() else float(f"{number:.6g}")
 
 
 def _run(check: Check, student: Student, rng: np.random.Generator) -> Stop | None:

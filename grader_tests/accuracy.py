@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gradescent.student.compare import check_shape, wrong
+from gradescent.student.compare import check_probabilities, wrong
 from gradescent.student.judging import Handle, Partly, Reading, Stop, Student
 
 Inputs = np.ndarray | list[np.ndarray]  # images as one array, or token lists
@@ -221,22 +221,8 @@ def predictions(student: Student, model: Handle, task: Task, inputs: Inputs) -> 
     what, m = f"{task.predict}(model, <{len(inputs)} {task.things}>)", len(inputs)
     shape = (m,) if task.classes == 2 else (m, task.classes)
     value = student.call(task.predict, model, inputs)
-    array = check_shape(what, value, shape)
-    if array.dtype.kind != "f":
-        raise wrong(what, f"has dtype {array.dtype}", "classes instead of probabilities", "return what the model gives")
-    if not np.isfinite(array).all():
-        raise wrong(what, "holds NaN or infinite values", "a training that diverged: a smaller learning rate")
-    if not (array.min(initial=0) >= -SAME and array.max(initial=0) <= 1 + SAME):
-        raise wrong(what, f"holds values from {array.min():.3g} to {array.max():.3g}", "logits: softmax is missing")
-    array = np.clip(array.astype(float), 0, 1)
-    if task.classes == 2:
-        return np.column_stack([1 - array, array])
-    sums = array.sum(axis=1)
-    if not np.abs(sums - 1).max(initial=0) <= 1e-2:
-        raise wrong(
-            what, f"has rows that add up to {sums.min():.3g} … {sums.max():.3g}, expected 1", "sigmoid for softmax"
-        )
-    return array
+    array = check_probabilities(what, value, shape, SAME)
+    return np.column_stack([1 - array, array]) if task.classes == 2 else array
 
 
 def _check_steady(first: np.ndarray, second: np.ndarray, task: Task, company: str = "") -> None:

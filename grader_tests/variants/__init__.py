@@ -26,6 +26,7 @@ class Variant:
         scores: points of the questions that do not get full marks.
         says: for each question, a word that the message must contain.
         leave: solution cells that stay stubs.
+        ignore: questions whose points are not looked at, because what they rest on is left.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Variant:
     scores: dict[str, float] = field(default_factory=dict)
     says: dict[str, str] = field(default_factory=dict)
     leave: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
 
     @property
     def right(self) -> bool:

@@ -112,6 +112,29 @@ def check_shape(what: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     raise wrong(what, f"has shape {array.shape}, expected {shape}", cause)
 
 
+def check_probabilities(what: str, value: Any, shape: tuple[int, ...], tolerance: float = 1e-3) -> np.ndarray:
+    """Demand probabilities of any float type: (m, classes) whose rows add up to 1, or (m,) of the second of two classes.
+
+    Returns:
+        The value as float64, cut to 0...1.
+    """
+    array = check_shape(what, value, shape)
+    if array.dtype.kind != "f":
+        raise wrong(what, f"has dtype {array.dtype}", "classes instead of probabilities", "return what the model gives")
+    if not np.isfinite(array).all():
+        raise wrong(what, "holds NaN or infinite values", "a training that diverged: take a smaller learning rate")
+    low, high = float(array.min(initial=0)), float(array.max(initial=0))
+    if not (low >= -tolerance and high <= 1 + tolerance):
+        raise wrong(
+            what, f"holds values from {low:.3g} to {high:.3g}", "no softmax or sigmoid at the end: these are logits"
+        )
+    sums = array.sum(axis=1) if array.ndim == 2 else np.ones(1)
+    if not np.abs(sums - 1).max(initial=0) <= 10 * tolerance:
+        got = f"has rows that add up to {sums.min():.3g} … {sums.max():.3g}, expected 1"
+        raise wrong(what, got, "sigmoid or something else where softmax belongs")
+    return np.clip(array.astype(float), 0, 1)
+
+
 def _check_dtype(what: str, value: Any, array: np.ndarray, dtype: str) -> None:
     whole_number = not isinstance(value, np.ndarray) and array.dtype.kind in "iu"
     if array.dtype == dtype or whole_number:

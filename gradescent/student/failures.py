@@ -100,6 +100,8 @@ def summary(value: Any) -> str:
         len(value) > 20 or any(not isinstance(item, int | float | str) for item in value)
     ):
         return f"<{type(value).__name__} of {len(value)}>"
+    if hasattr(value, "type_name"):  # an object of the student's, behind a handle
+        return f"<{value.type_name}>"
     if callable(value):
         return "f"
     text = repr(value)

@@ -157,3 +157,74 @@ def mini_batches(order: Sequence[int], batch_size: int) -> None:
     axes.set(xlim=(-2.2, len(order) + 0.5 * (len(order) // batch_size) + 0.2), ylim=(-1.2, 2.5))
     axes.axis("off")
     plt.show()
+
+
+def heat_table(
+    values: np.ndarray, rows: Sequence[object], columns: Sequence[object], xlabel: str, ylabel: str, title: str
+) -> None:
+    """Draw a table whose cells are shaded by their value, with the number in each.
+
+    Args:
+        values: (rows, columns), accuracies for instance.
+        rows, columns: names of the rows and columns.
+        xlabel, ylabel, title: texts of the plot; xlabel is what the columns are.
+
+    Example:
+        >>> plots.heat_table(accuracy, ["relu", "tanh"], [32, 128], "batch size", "activation", "accuracy")
+    """
+    values = np.asarray(values, dtype=float)
+    _, axes = plt.subplots(figsize=(1.1 * len(columns) + 2, 0.7 * len(rows) + 1.6))
+    axes.imshow(values, cmap="Blues", aspect="auto")
+    middle = (values.min() + values.max()) / 2
+    for (row, column), value in np.ndenumerate(values):
+        axes.text(column, row, f"{value:.3f}", ha="center", va="center", color="white" if value > middle else "black")
+    axes.set_xticks(range(len(columns)), [str(name) for name in columns])
+    axes.set_yticks(range(len(rows)), [str(name) for name in rows])
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    plt.show()
+
+
+def feature_maps(maps: np.ndarray, title: str, count: int = 16) -> None:
+    """Show the first `count` channels of a layer's output for one image, eight a row, each on its own scale.
+
+    Args:
+        maps: (height, width, channels).
+        title: of the picture.
+        count: how many channels.
+    """
+    shown = min(count, maps.shape[-1])
+    lines = -(-shown // 8)
+    figure, grid = plt.subplots(lines, 8, figsize=(8, lines + 0.5), squeeze=False)
+    for channel, axes in enumerate(grid.flat):
+        axes.axis("off")
+        if channel < shown:
+            axes.imshow(maps[..., channel], cmap="gray_r")
+            axes.set_title(str(channel), fontsize=7)
+    figure.suptitle(title)
+    plt.show()
+
+
+def heat_map(image: np.ndarray, activation: np.ndarray, title: str) -> None:
+    """Show an image, the heat map of a class, and the heat map's contours drawn over the image.
+
+    Args:
+        image: (height, width) pixels.
+        activation: (h, w) values, stretched to the size of the image.
+        title: of the picture.
+    """
+    height, width = image.shape
+    figure, row = plt.subplots(1, 3, figsize=(8, 2.8))
+    extent = (0, width, height, 0)
+    row[0].imshow(image, cmap="gray_r", extent=extent)
+    heat = row[1].imshow(activation, cmap="viridis", extent=extent)
+    figure.colorbar(heat, ax=row[1])
+    row[2].imshow(image, cmap="gray_r", extent=extent)
+    h, w = activation.shape
+    centres = (np.arange(w) + 0.5) * width / w, (np.arange(h) + 0.5) * height / h
+    lines = row[2].contour(*centres, activation, levels=4, cmap="viridis")
+    row[2].clabel(lines, fontsize=7, fmt="%.1f")
+    for axes, name in zip(row, ("image", "heat map", "both"), strict=True):
+        axes.set_title(name, fontsize=9)
+        axes.axis("off")
+    figure.suptitle(title)
+    plt.show()

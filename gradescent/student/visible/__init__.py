@@ -14,6 +14,8 @@ PARTS = (
     "ps1_backprop/part1_by_hand",
     "ps1_backprop/part2_network",
     "ps1_backprop/part3_sgd",
+    "ps4_cnn/part1_builder",
+    "ps4_cnn/part2_seeing",
 )
 
 

@@ -1,0 +1,1 @@
+"""Visible checks of the problem set on convolutional networks, one module a part."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradescent.student.direct import DirectStudent
 from gradescent.student.failures import raise_failure, summary
 from gradescent.student.invoke import Failure, invoke
 from gradescent.student.judging import CodeError, MemoryLimit, NotAttempted, Outcome, Stop, TimeLimit
@@ -99,3 +100,11 @@ def test_long_messages_are_cut_and_put_on_one_line():
 )
 def test_summaries(value, text):
     assert summary(value) == text
+
+
+def test_an_object_behind_a_handle_is_shown_by_its_kind():
+    class Network:
+        pass
+
+    student = DirectStudent({"make": Network})
+    assert summary(student.new("make")) == "<Network>"

@@ -113,3 +113,31 @@ def test_nothing_comes_back_that_a_notebook_would_show():
         plots.mini_batches([1, 0], 1),
     ]
     assert shown == [None] * 6
+
+
+def test_a_heat_table_shows_its_numbers():
+    plots.heat_table([[0.9, 0.123], [0.5, 1.0]], ["relu", "tanh"], [16, 64], "batch size", "activation", "accuracy")
+    axes = plt.gcf().axes[0]
+    assert [text.get_text() for text in axes.texts] == ["0.900", "0.123", "0.500", "1.000"]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["16", "64"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["relu", "tanh"]
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("batch size", "activation", "accuracy")
+    colours = {text.get_text(): text.get_color() for text in axes.texts}
+    assert (colours["1.000"], colours["0.123"]) == ("white", "black")  # each readable on its own shade
+
+
+@pytest.mark.parametrize(("channels", "count", "shown"), [(1, 16, 1), (8, 16, 8), (20, 16, 16), (20, 3, 3)])
+def test_feature_maps_shows_so_many_channels(channels, count, shown):
+    plots.feature_maps(np.random.default_rng(0).random((5, 6, channels)), "conv", count)
+    pictures = [axes for axes in plt.gcf().axes if axes.images]
+    assert [axes.get_title() for axes in pictures] == [str(channel) for channel in range(shown)]
+    assert all(image.get_array().shape == (5, 6) for axes in pictures for image in axes.images)
+
+
+def test_a_heat_map_covers_the_image():
+    plots.heat_map(np.zeros((28, 28)), np.arange(49.0).reshape(7, 7), "what speaks for 7")
+    image, heat, both = plt.gcf().axes[:3]
+    assert heat.images[0].get_extent() == image.images[0].get_extent() == [0, 28, 28, 0]
+    assert heat.images[0].get_array().shape == (7, 7)
+    assert both.collections, "no contours over the image"
+    assert plt.gcf().get_suptitle() == "what speaks for 7"

@@ -16,6 +16,8 @@ PARTS = (
     "ps1_backprop/part3_sgd",
     "ps4_cnn/part1_builder",
     "ps4_cnn/part2_seeing",
+    "ps6_lstm/part1_builder",
+    "ps6_lstm/part2_experiments",
 )
 
 

@@ -1,0 +1,1 @@
+"""Known solutions of the problem set on LSTMs."""

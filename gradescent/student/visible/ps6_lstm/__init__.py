@@ -1,0 +1,1 @@
+"""Visible checks of the problem set on LSTMs, one module a part."""

@@ -1,0 +1,296 @@
+"""Visible checks of part 1: padding, validation by film, word vectors, the network, and its training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradescent.student.compare import check_array, check_shape, check_unmodified, compare, wrong
+from gradescent.student.judging import Handle, Questions, Student
+
+questions = Questions(by_person=("split", "steps"))
+
+LOSSES = ("binary_crossentropy", "BinaryCrossentropy", "bce", "BCE")
+OTHER_CELLS = ("GRU", "SimpleRNN", "GRUCell", "SimpleRNNCell")
+
+
+# ── Padding, films and vectors ───────────────────────────────────────────────────────────────────────────────────
+
+
+@questions("pad", needs=("pad",))
+def short_and_long(student: Student, rng: np.random.Generator) -> None:
+    reviews = [np.array(tokens, np.int32) for tokens in ([5, 6, 7, 8], [9], [], [1, 2, 3])]
+    padded = check_padded(student, reviews, 3, "pad of [5, 6, 7, 8], [9], [] and [1, 2, 3] to length 3")
+    compare("its rows", padded.astype(float), [[6, 7, 8], [0, 0, 9], [0, 0, 0], [1, 2, 3]])
+    check_unmodified("pad", student.modified, ("sequences", "length"))
+
+
+def check_padded(student: Student, reviews: list[np.ndarray], length: int, what: str) -> np.ndarray:
+    """What `pad` returns, an int32 array of the right shape."""
+    padded = check_shape(what, student.call("pad", reviews, length), (len(reviews), length))
+    if padded.dtype != np.int32:
+        step = 'np.zeros((m, length), dtype="int32")'
+        raise wrong(what, f"has dtype {padded.dtype}, expected int32", "NumPy's zeros are float64", step)
+    return padded
+
+
+@questions("film_split", needs=("film_split",))
+def no_film_on_both_sides(student: Student, rng: np.random.Generator) -> None:
+    films = np.array([7, 3, 7, 9, 3, 12, 40, 7, 9, 21, 2, 5, 12, 30])
+    _, validation = check_split(student, films, 0.2, 1)
+    again = check_split(student, films, 0.2, 1)
+    compare("the validation reviews of a second call with the same seed", again[1], validation.astype(float))
+    check_unmodified("film_split", student.modified, ("films",))
+
+
+def check_split(student: Student, films: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The two arrays of `film_split`: together all reviews, apart by film, the right number of films held out."""
+    got = student.call("film_split", films, fraction, seed)
+    what = f"film_split of {len(films)} reviews with fraction {fraction:g}"
+    if not isinstance(got, list | tuple) or len(got) != 2:
+        raise wrong(what, f"returns {_kind(got)}", "", "return training indices, validation indices")
+    parts = [
+        _indices(f"the {name} reviews of {what}", part)
+        for name, part in zip(("training", "validation"), got, strict=True)
+    ]
+    together = np.concatenate(parts)
+    if len(together) and (together.min() < 0 or together.max() >= len(films)):
+        raise wrong(
+            what, f"returns indices from {together.min()} to {together.max()}", "film numbers, not indices of reviews"
+        )
+    if not np.array_equal(np.sort(together), np.arange(len(films))):
+        got_text = f"returns {len(together)} indices, {len(np.unique(together))} of them different"
+        raise wrong(what, got_text, "film numbers instead of reviews, or reviews that are lost or on both sides")
+    both = np.intersect1d(films[parts[0]], films[parts[1]])
+    if len(both):
+        cause = "reviews are drawn where films should be: draw from np.unique(films)"
+        raise wrong(what, f"has {len(both)} films on both sides", cause)
+    held_out, expected = len(np.unique(films[parts[1]])), round(fraction * len(np.unique(films)))
+    if held_out != expected:
+        swapped = len(np.unique(films[parts[0]])) == expected
+        cause = (
+            "training and validation are exchanged"
+            if swapped
+            else "the fraction is one of the films, not of the reviews"
+        )
+        raise wrong(what, f"holds out {held_out} films, expected {expected}", cause)
+    for part in parts:
+        if not np.array_equal(part, np.sort(part)):
+            raise wrong(what, "returns indices that do not rise", "", "np.flatnonzero(mask) gives them in rising order")
+    return parts[0], parts[1]
+
+
+def _indices(what: str, value: Any) -> np.ndarray:
+    array = check_shape(what, value, (len(value),) if hasattr(value, "__len__") else (0,))
+    if array.dtype.kind == "b":
+        raise wrong(what, "is a mask of True and False", "", "np.flatnonzero(mask) turns it into indices")
+    if array.size and array.dtype.kind not in "iu":
+        raise wrong(what, f"has dtype {array.dtype}", "", "indices are integers")
+    return array.astype(int)
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"{type(value).__name__}"
+
+
+@questions("count_pairs", needs=("count_pairs",))
+def pairs_by_hand(student: Student, rng: np.random.Generator) -> None:
+    reviews = [np.array(tokens, np.int32) for tokens in ([1, 2, 1], [3])]
+    for window, expected in ((1, [[0, 2, 0], [2, 0, 0], [0, 0, 0]]), (2, [[2, 2, 0], [2, 0, 0], [0, 0, 0]])):
+        counts = student.call("count_pairs", reviews, 4, 4, window)
+        counts = check_array(f"count_pairs of [1, 2, 1] and [3] with window {window}", counts, (4, 4), "float32")
+        compare(f"its rows and columns 1 to 3 with window {window}", counts[1:, 1:].astype(float), expected)
+        compare("row 0 and column 0, of what is no word", np.append(counts[0], counts[:, 0]).astype(float), np.zeros(8))
+
+
+@questions("word_vectors", needs=("word_vectors",))
+def vectors_of_two_kinds(student: Student, rng: np.random.Generator) -> None:
+    # Words 1 and 2 stand beside the contexts 1 and 2, words 3 and 4 beside 3 and 4; word 0 and 5 beside nothing.
+    block = np.kron(np.eye(2), [[4, 2], [2, 1]])
+    counts = np.zeros((6, 5), np.float32)
+    counts[1:5, 1:] = block
+    vectors = check_array("word_vectors(counts, 2)", student.call("word_vectors", counts, 2), (6, 2), "float32")
+    length = 0.4 * np.sqrt(2)
+    lengths = np.linalg.norm(vectors, axis=1).astype(float)
+    compare("lengths of the vectors", lengths, np.array([0, 1, 1, 1, 1, 0]) * length, tolerance=1e-5)
+    cosines = (vectors @ vectors.T / length**2)[1:5, 1:5].astype(float)
+    step = "words with the same ratios of counts have the same vector, those with no common context are orthogonal"
+    compare("cosines of the four words", cosines, np.kron(np.eye(2), np.ones((2, 2))), tolerance=1e-5, next_step=step)
+
+
+# ── The network ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@questions("build_lstm", needs=("build_lstm",))
+def form_of_the_network(student: Student, rng: np.random.Generator) -> None:
+    check_network(student.call("build_lstm", 50, 40), 50, "build_lstm(50, 40)")
+
+
+@questions("build_lstm", needs=("build_lstm",))
+def begins_with_the_vectors(student: Student, rng: np.random.Generator) -> None:
+    vectors = rng.normal(size=(30, 8)).astype(np.float32)
+    what = "build_lstm(30, 40, vectors)"
+    check_vectors(check_network(student.call("build_lstm", 30, 40, vectors), 30, what), vectors, what)
+
+
+def check_network(model: Any, vocab_size: int, what: str) -> Handle:
+    """A compiled network from tokens to one probability, an embedding first and an LSTM in it; returns the embedding."""
+    if model is None:
+        raise wrong(what, "came back as None", "a missing return statement", "end the function with `return model`")
+    if not hasattr(model, "call"):
+        raise wrong(what, f"came back as {type(model).__name__}, expected a keras.Model")
+    layers = all_layers(model)
+    names = [layer.type_name for layer in layers]
+    shown = f"its layers are {', '.join(names) or 'none'}"
+    if not names or names[0] != "Embedding":
+        raise wrong(what, shown, "", "the first layer after the input is Embedding(vocab_size, ...)")
+    if not {"LSTM", "LSTMCell"} & set(names):
+        others = [name for name in names if name in OTHER_CELLS]
+        cause = f"{others[0]} stands where the LSTM belongs" if others else "there is no LSTM in it"
+        raise wrong(what, shown, cause, "put an LSTM layer between embedding and output")
+    rows = layers[0].get("input_dim")
+    if rows != vocab_size:
+        raise wrong(f"the embedding of {what}", f"has {rows} rows, expected {vocab_size}", "a number that is typed in")
+    shape = model.get("output_shape")
+    if list(shape or ()) != [None, 1]:
+        cause = (
+            "return_sequences=True at the last LSTM, without a pooling over time after it"
+            if len(shape or ()) == 3
+            else ""
+        )
+        raise wrong(
+            f"the output of {what}",
+            f"has shape {shape}, expected (None, 1)",
+            cause,
+            'end in Dense(1, activation="sigmoid")',
+        )
+    _check_compiled(model, what)
+    _check_probabilities(model, vocab_size, what)
+    return layers[0]
+
+
+def all_layers(model: Any) -> list[Any]:
+    """The layers in order, those inside of wrappers and inner models in their places."""
+    found: list[Any] = []
+    for layer in model.get("layers"):
+        inner = {"Bidirectional": "forward_layer", "RNN": "cell", "TimeDistributed": "layer"}.get(layer.type_name)
+        if layer.type_name in ("Sequential", "Functional"):
+            found += all_layers(layer)
+        elif inner:
+            found += [layer, layer.get(inner)]
+        elif layer.type_name != "InputLayer":
+            found.append(layer)
+    return found
+
+
+def _check_compiled(model: Any, what: str) -> None:
+    if model.get("compiled") is not True:
+        raise wrong(what, "is not compiled", "", 'model.compile(optimizer, loss="binary_crossentropy")')
+    loss = model.get("loss")
+    name = loss if isinstance(loss, str) else loss.type_name
+    if name == "function":
+        name = loss.get("__name__")
+    if name not in LOSSES:
+        cause = "another cost than that of a yes-or-no question"
+        raise wrong(f"the loss of {what}", f"is {name}", cause, 'loss="binary_crossentropy"')
+    if not isinstance(loss, str) and loss.type_name == "BinaryCrossentropy" and loss.get("from_logits"):
+        cause = "from_logits=True belongs to an output without a sigmoid; here probabilities come out"
+        raise wrong(f"the loss of {what}", "expects logits", cause, "leave from_logits out")
+
+
+def _check_probabilities(model: Any, vocab_size: int, what: str) -> None:
+    """Extreme embeddings show what a moderate one hides: an output without a sigmoid leaves 0 … 1."""
+    kernels = [layer for layer in all_layers(model) if layer.type_name == "Dense"]
+    if not kernels or kernels[-1].get("activation").get("__name__") == "sigmoid":
+        return
+    activation = kernels[-1].get("activation").get("__name__")
+    if all_layers(model)[-1].type_name == "Dense":
+        raise wrong(
+            f"the last layer of {what}",
+            f"has the activation {activation}",
+            "a probability needs a sigmoid",
+            'Dense(1, activation="sigmoid")',
+        )
+
+
+def check_vectors(embedding: Any, vectors: np.ndarray, what: str) -> None:
+    """The embedding begins with the given vectors, and may learn."""
+    weights = embedding.call("get_weights")
+    if not isinstance(weights, list) or len(weights) != 1:
+        raise wrong(f"the embedding of {what}", "has no weights yet", "", "begin the model with keras.Input")
+    shape = tuple(np.shape(weights[0]))
+    if shape != vectors.shape:
+        raise wrong(
+            f"the embedding of {what}",
+            f"has shape {shape}, expected {vectors.shape}",
+            "its size is not that of the vectors",
+            "vectors.shape[1]",
+        )
+    step = "embedding_layer.set_weights([vectors]) after the model is made"
+    compare(
+        f"weights of the embedding of {what}", np.asarray(weights[0], float), vectors, tolerance=1e-5, next_step=step
+    )
+    if embedding.get("trainable") is not True:
+        raise wrong(f"the embedding of {what}", "is frozen", "trainable=False", "let it learn on from the vectors")
+
+
+# ── Training and prediction ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def few_reviews(rng: np.random.Generator, count: int, vocab_size: int = 200, longest: int = 30) -> list[np.ndarray]:
+    """Reviews of random tokens, one of them empty."""
+    lengths = rng.integers(1, longest, count)
+    lengths[count // 2] = 0
+    return [rng.integers(1, vocab_size, n).astype(np.int32) for n in lengths]
+
+
+@questions("train_lstm", needs=("train_lstm", "predict"))
+def a_model_that_predicts(student: Student, rng: np.random.Generator) -> None:
+    reviews, labels = few_reviews(rng, 60), rng.integers(2, size=60).astype(np.uint8)
+    model = student.call("train_lstm", reviews, labels, seed=1)
+    check_unmodified("train_lstm", student.modified, ("sequences", "labels"))
+    check_predictions(student, check_is_model(model, "train_lstm of 60 reviews"), few_reviews(rng, 40))
+
+
+@questions("untrained_lstm", needs=("build_lstm", "predict", "VOCAB_SIZE", "LENGTH"))
+def predict_with_an_untrained_model(student: Student, rng: np.random.Generator) -> None:
+    model = student.call("build_lstm", student.read("VOCAB_SIZE"), student.read("LENGTH"))
+    check_predictions(student, model, few_reviews(rng, 20, 120_000))
+
+
+def check_is_model(model: Any, what: str) -> Handle:
+    """What `train_lstm` returned, if it can be a model."""
+    if not hasattr(model, "call"):
+        cause = "a missing return statement" if model is None else ""
+        raise wrong(
+            what, f"came back as {_kind(model)}, expected a keras.Model", cause, "end the function with `return model`"
+        )
+    return model
+
+
+def check_predictions(student: Student, model: Any, reviews: list[np.ndarray]) -> None:
+    """Probabilities of reviews in their order, which depend on nothing but the review."""
+    what = f"predict of {len(reviews)} reviews"
+    first = probabilities(student, model, reviews)
+    check_unmodified("predict", student.modified, ("model", "sequences"))
+    difference = np.abs(first - probabilities(student, model, reviews[::-1])[::-1]).max()
+    if not difference <= 1e-3:
+        cause = "sorting by length without putting the answers back, or dropout that is on"
+        raise wrong(f"{what} in the reverse order", f"gives probabilities that differ by {difference:.2g}", cause)
+    alone = np.concatenate([probabilities(student, model, [review]) for review in reviews[:5]])
+    difference = np.abs(first[:5] - alone).max()
+    if not difference <= 1e-3:
+        cause = "padding to the longest review of the call: the width may follow from the review alone"
+        raise wrong("predict of a review by itself", f"differs by {difference:.2g} from that among others", cause)
+
+
+def probabilities(student: Student, model: Any, reviews: list[np.ndarray]) -> np.ndarray:
+    """What `predict` returns, if it can be probabilities."""
+    what = f"predict of {len(reviews)} reviews"
+    array = check_shape(what, student.call("predict", model, reviews), (len(reviews),))
+    if array.dtype.kind != "f":
+        raise wrong(what, f"has dtype {array.dtype}", "classes instead of probabilities", "return what the model gives")
+    if not (array.min() >= 0 and array.max() <= 1):
+        raise wrong(what, f"holds values from {array.min():.3g} to {array.max():.3g}", "no probabilities")
+    return array.astype(float)

@@ -1,0 +1,114 @@
+"""The tests of the hidden tests of ps6_lstm: every known solution gets its points, on made-up reviews."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from nbformat import NotebookNode
+
+from grader_tests import questions
+from grader_tests.ps6_lstm import part1_builder, small
+from grader_tests.variants import Variant, fill, load, part_of, points
+from gradescent.authoring.release import graded_notebook
+from gradescent.authoring.text import source_notebook
+from gradescent.course import load_course
+from gradescent.grading.engine import training_data
+from gradescent.grading.repair import repair
+from gradescent.grading.sandbox import Sandbox
+from gradescent.grading.supervisor import Run, grade_notebook
+from gradescent.student.judging import Result
+
+COURSE = load_course(ROOT)
+ASSIGNMENT = COURSE.assignment("ps6_lstm")
+PARTS = ["ps6_lstm/part1_builder", "ps6_lstm/part2_experiments"]
+CASES = [(part, variant) for part in PARTS for variant in load(part)]
+
+
+def _name(case: object) -> str:
+    return case.name if isinstance(case, Variant) else str(case).split("/")[1].split("_")[0]
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox whose data folder holds the training view of made-up reviews, which the hidden tests take too."""
+    folder = tmp_path_factory.mktemp("reviews")
+    small.write(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADESCENT_DATA", str(folder))
+        part1_builder.imdb.cache_clear()
+        with training_data(ASSIGNMENT) as (data, _), Sandbox(data, trust=True) as opened:
+            yield opened
+    part1_builder.imdb.cache_clear()
+
+
+@cache
+def source(part: str) -> NotebookNode:
+    return source_notebook(part_of(COURSE, part))
+
+
+def graded(part: str, variant: Variant, sandbox: Sandbox) -> dict[str, Result]:
+    notebook, _ = repair(graded_notebook(source(part)), fill(source(part), variant))
+    run = Run(notebook, sandbox, frozenset({"numpy", "keras"}), ASSIGNMENT.limits)
+    return {result.question: result for result in grade_notebook(run, questions(part))[0]}
+
+
+@pytest.mark.parametrize(("part", "variant"), CASES, ids=_name)
+def test_split_carrier(part: str, variant: Variant, sandbox: Sandbox) -> None:
+    found = graded(part, variant, sandbox)
+    left = {*variant.leave, *variant.ignore}
+    worth = {name: value for name, value in points(source(part)).items() if name not in left}
+    stated = {name: variant.scores.get(name, value) for name, value in worth.items()}
+    messages = {name: found[name].message for name in worth}
+    assert {name: found[name].score or 0.0 for name in worth} == stated, messages
+    for name, word in variant.says.items():
+        assert word in messages[name]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=_name)
+def test_the_notebook_as_handed_out_gets_nothing(part: str, sandbox: Sandbox) -> None:
+    cells = [
+        cell.metadata.nbgrader.grade_id
+        for cell in source(part).cells
+        if cell.metadata.get("nbgrader", {}).get("solution")
+    ]
+    results = graded(part, Variant("stub", leave=tuple(cell.removeprefix("solution_") for cell in cells)), sandbox)
+    assert {result.score for result in results.values()} == {0.0}
+    assert {result.outcome.value for result in results.values()} <= {"not attempted", "missing"}
+
+
+def test_the_set_is_worth_100_points_and_5_extra() -> None:
+    cells = [cell for part in PARTS for cell in source(part).cells]
+    assert sum(cell.metadata.get("nbgrader", {}).get("points", 0) for cell in cells) == 100
+    assert sum(cell.metadata.get("gradescent", {}).get("extra_credit", 0) for cell in cells) == 5
+
+
+def test_there_are_as_many_variants_as_promised() -> None:
+    wrong = [variant for _, variant in CASES if not variant.right]
+    assert len(wrong) >= 60
+    assert len(CASES) - len(wrong) >= 15
+    assert len({(part, variant.name) for part, variant in CASES}) == len(CASES)
+    assert [variant.name for variant in wrong if not any(variant.says.values())] == []
+
+
+def test_made_up_reviews_have_the_form_of_the_real_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gradescent.student import datasets
+
+    small.write(tmp_path, training=50, test=20)
+    monkeypatch.setenv("GRADESCENT_DATA", str(tmp_path))
+    imdb = datasets.load("imdb")
+    assert (len(imdb.x_train), len(imdb.x_test), imdb.stand_in) == (50, 20, True)
+    assert {(tokens.dtype.name, tokens.ndim, bool(tokens.min() >= 1)) for tokens in imdb.x_train} == {
+        ("int32", 1, True)
+    }
+    assert max(tokens.max() for tokens in imdb.x_train) <= len(imdb.words)
+    view = datasets.training_view(imdb)
+    assert (len(view.x_train), len(view.film_train), len(view.x_test)) == (40, 40, 10)
+    assert all(any(np_equal(tokens, own) for own in imdb.x_train) for tokens in view.x_test)
+
+
+def np_equal(a, b) -> bool:
+    return len(a) == len(b) and bool((a == b).all())

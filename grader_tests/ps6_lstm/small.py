@@ -17,10 +17,13 @@ def write(folder: Path, training: int = 1800, test: int = 500) -> Path:
     """Write imdb.npz with made-up reviews into a folder and return the file."""
     rng = np.random.default_rng(6)
     x_train, y_train, films = _reviews(rng, training, 0)
-    x_test, y_test, _ = _reviews(rng, test, 100)
-    words = tuple(f"w{token}" for token in range(1, WORDS + 1))
+    x_test, y_test, others = _reviews(rng, test, 100)
+    words = [f"w{token}" for token in range(1, WORDS + 1)]
     file = folder / "imdb.npz"
-    datasets.save(datasets.Dataset(x_train, y_train, x_test, y_test, "made up", True, words, films), file)
+    made = datasets.Dataset(
+        x_train, y_train, x_test, y_test, "made up", True, words=words, film_train=films, film_test=others
+    )
+    datasets.save(made, file)
     return file
 
 

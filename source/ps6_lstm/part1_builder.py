@@ -254,7 +254,7 @@ check("word_vectors", word_vectors)
 # single label. What do you notice about *good* and *bad*?
 
 # %%
-VOCAB_SIZE, CONTEXT_SIZE, WINDOW, SIZE = 20_000, 2_000, 20, 100
+VOCAB_SIZE, CONTEXT_SIZE, WINDOW, SIZE = 20_000, 2_000, 10, 100
 token_of = {word: token for token, word in enumerate(imdb.words[:9_999], start=1)}
 
 

@@ -78,7 +78,11 @@ WRONG = [
         ("padded = np.zeros(", "length = max(map(len, sequences), default=0)\n    padded = np.zeros("),
     ),
     wrong_first(
-        "pads_with_one", "pad", 0.0, "", ("np.zeros((len(sequences), length)", "np.ones((len(sequences), length)")
+        "pads_with_one",
+        "pad",
+        0.0,
+        "got 1, expected 0",
+        ("np.zeros((len(sequences), length)", "np.ones((len(sequences), length)"),
     ),
     wrong_first(
         "changes_its_argument",
@@ -235,7 +239,7 @@ WRONG = [
         "typed in",
         ("layers.Embedding(vocab_size,", "layers.Embedding(20_000,"),
     ),
-    wrong_first("vectors_ignored", "build_lstm", 4.0, "", (SET, "        pass")),
+    wrong_first("vectors_ignored", "build_lstm", 4.0, "weights of the embedding", (SET, "        pass")),
     wrong_first("vectors_frozen", "build_lstm", 4.0, "frozen", (SET, SET + "\n        embedding.trainable = False")),
     wrong_first(
         "size_typed_in",

@@ -63,13 +63,13 @@ VARIANTS = [
         "farthest",
         "nearest",
         0.0,
-        "",
+        "farthest come first",
         (SORTED, "return np.argsort(np.where(np.isfinite(cosines), cosines, np.inf))[:count]"),
     ),
     wrong(
         "distances", "nearest", 0.0, "distances", (COSINES, "cosines = -np.linalg.norm(vectors - vectors[row], axis=1)")
     ),
-    wrong("upside_down", "nearest", 0.0, "", (SORTED, "return np.argsort(-cosines)[:count][::-1]")),
+    wrong("upside_down", "nearest", 0.0, "wrong order", (SORTED, "return np.argsort(-cosines)[:count][::-1]")),
     # load_glove
     wrong(
         "one_row_off",

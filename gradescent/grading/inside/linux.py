@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+from pathlib import Path
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -23,6 +24,7 @@ CAPABILITY_VERSION = 0x20080522
 
 MOUNT_SETATTR, LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 442, 444, 445, 446  # the same on every machine
 AT_CWD, AT_RECURSIVE = -100, 0x8000
+COLLAPSE, LARGE_PAGE = 25, 2 << 20
 
 
 def checked(result: int, what: str) -> int:
@@ -91,3 +93,17 @@ def drop_capabilities() -> None:
     """Give up every privilege, for this process and whatever it starts."""
     LIBC.prctl(AMBIENT, ctypes.c_ulong(AMBIENT_CLEAR_ALL), 0, 0, 0)
     checked(LIBC.capset(struct.pack("II", CAPABILITY_VERSION, 0), struct.pack("6I", *[0] * 6)), "capset")
+
+
+def use_large_pages() -> None:
+    """Move what this process has allocated to pages of 2 MiB: a fork shares each page by itself, and has fewer to share.
+
+    Where the kernel cannot (before Linux 6.1, or for want of memory in one piece), small pages stay.
+    """
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        place, access, _, _, inode, *name = line.split()
+        if not access.startswith("rw-p") or inode != "0" or name not in ([], ["[heap]"]):
+            continue
+        begin, end = (int(address, 16) for address in place.split("-"))
+        for page in range(-(-begin // LARGE_PAGE) * LARGE_PAGE, end - LARGE_PAGE + 1, LARGE_PAGE):
+            LIBC.madvise(ctypes.c_void_p(page), ctypes.c_size_t(LARGE_PAGE), COLLAPSE)

@@ -172,7 +172,7 @@ def test_which_file_counts(tmp_path: Path, there: list[str], parts: list[str], n
     found = find_weights(tmp_path, PARTS[0], parts, Limits())
     assert found.name == name
     assert bool(found.missing) == (not name)
-    assert list(found.files) == ([name] if name else [])
+    assert list(found.beside.files) == ([name] if name else [])
 
 
 def test_what_does_not_count_is_said(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_the_content_tells_weights_apart(tmp_path: Path) -> None:
     digests = set()
     for content in (HDF5, HDF5 + b"more", b"<html>"):
         (tmp_path / "model.weights.h5").write_bytes(content)
-        digests.add(find_weights(tmp_path, PARTS[0], PARTS, Limits()).digest)
+        digests.add(find_weights(tmp_path, PARTS[0], PARTS, Limits()).beside.digest)
     assert len(digests) == 3
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,27 @@ class Found:
     file: Path | None = None
     notes: list[str] = field(default_factory=list)
     problem: str = ""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What lies beside a notebook in its working folder.
+
+    Attributes:
+        files: their contents, by relative path.
+        weights: name of the file of trained weights among them, empty where there is none.
+        missing: what the student is told where the assignment takes weights and there are none, else empty.
+    """
+
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    weights: str = ""
+    missing: str = ""
+
+    @property
+    def digest(self) -> str:
+        """What tells these files from others."""
+        digests = [(name, hashlib.sha256(content).hexdigest()) for name, content in sorted(self.files.items())]
+        return hashlib.sha256(repr((digests, self.weights, self.missing)).encode()).hexdigest()
 
 
 def submissions(submitted: Path, assignment: str) -> list[Submission]:

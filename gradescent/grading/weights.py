@@ -5,7 +5,6 @@ Trusted code that reads hostile files: it looks at their first bytes and no furt
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,13 +37,9 @@ class Weights:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def files(self) -> dict[str, bytes]:
-        return {self.name: self.content} if self.name else {}
-
-    @property
-    def digest(self) -> str:
-        """What tells these weights from others."""
-        return hashlib.sha256(repr((self.name, self.missing)).encode() + self.content).hexdigest()
+    def beside(self) -> intake.Beside:
+        """What of it lies in the working folder, and what stands in its place."""
+        return intake.Beside({self.name: self.content} if self.name else {}, self.name, self.missing)
 
 
 def find_weights(folder: Path, part: str, parts: list[str], limits: Limits) -> Weights:

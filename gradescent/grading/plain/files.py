@@ -12,8 +12,9 @@ from nbgrader.converters import Autograde
 from nbgrader.utils import find_all_files, parse_utc
 
 from gradescent.course import CourseError, Limits
-from gradescent.grading import intake
+from gradescent.grading.intake import MAX_FILES
 from gradescent.grading.plain.course import PlainCourse
+from gradescent.grading.regular import NO_FILES, IntakeError, read_regular
 
 MAX_TIMESTAMP = 1000  # characters
 
@@ -61,12 +62,12 @@ def _handed_in(folder: Path, ignored: list[str], room: int) -> tuple[dict[str, b
     files: dict[str, bytes] = {}
     notes: list[str] = []
     for number, file in enumerate(_walk(folder, [*ignored, "*.ipynb"])):
-        if number >= intake.MAX_FILES:
-            notes.append(f"{folder}: only the first {intake.MAX_FILES} files were given to the notebooks")
+        if number >= MAX_FILES:
+            notes.append(f"{folder}: only the first {MAX_FILES} files were given to the notebooks")
             break
         try:
-            content = intake.read_regular(file, room, "grade with a higher --limit file_mb=")
-        except intake.IntakeError as error:
+            content = read_regular(file, room, "grade with a higher --limit file_mb=")
+        except IntakeError as error:
             notes.append(f"left out: {error}")
             continue
         room -= len(content)
@@ -84,7 +85,7 @@ def _walk(folder: Path, ignored: list[str]) -> Iterator[Path]:
 
 
 def _raise_fault(error: OSError) -> None:
-    if error.errno not in intake.NO_FILES:
+    if error.errno not in NO_FILES:
         raise error
 
 
@@ -103,8 +104,8 @@ def submitted_at(folder: Path) -> datetime | None:
     if not file.exists() and not file.is_symlink():
         return None
     remedy = "write it as 2025-05-13 23:59:00 UTC"
-    text = intake.read_regular(file, MAX_TIMESTAMP, remedy).decode("utf-8", "replace").strip()
+    text = read_regular(file, MAX_TIMESTAMP, remedy).decode("utf-8", "replace").strip()
     try:
         return parse_utc(text) if text else None
     except (ValueError, OverflowError) as error:
-        raise intake.IntakeError(f"{file}: is no time: {text[:50]!r}. Remedy: {remedy}") from error
+        raise IntakeError(f"{file}: is no time: {text[:50]!r}. Remedy: {remedy}") from error

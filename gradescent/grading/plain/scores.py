@@ -11,11 +11,11 @@ import nbformat
 from nbgrader.preprocessors import SaveAutoGrades
 
 from gradescent.grading import gradebook
-from gradescent.grading.intake import IntakeError
 from gradescent.grading.plain.course import Place, PlainCourse
 from gradescent.grading.plain.files import submitted_at
 from gradescent.grading.plain.steps import in_folder, is_before_saving, silent
 from gradescent.grading.record import StudentResult
+from gradescent.grading.regular import IntakeError
 
 
 def enter_result(

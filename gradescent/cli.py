@@ -19,7 +19,8 @@ from gradescent.course import FILE, Assignment, Course, CourseError, find_root, 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gradescent.grading.engine import Graded, Job
+    from gradescent.grading.job import Job
+    from gradescent.grading.submission import Graded
 
 DONE, FAILED, USAGE, NEEDS_A_PERSON = 0, 1, 2, 3
 STOPPED = 128  # and the signal's number, as a shell counts
@@ -263,8 +264,8 @@ def _grade(options: argparse.Namespace) -> int:
 
 def _grade_class(options: argparse.Namespace, course: Course, assignment: Assignment) -> int:
     # A second of imports, while the warm process does its own.
-    from gradescent.grading.engine import Options, again, opened_job
     from gradescent.grading.inside.wire import clean
+    from gradescent.grading.job import Options, again, opened_job
     from gradescent.report import twice
     from gradescent.report.table import class_table, diff_table
 
@@ -310,7 +311,7 @@ def _any_course() -> Course:
     root = find_root()
     if (root / FILE).is_file():
         return load_course(root)
-    from gradescent.grading.plain_course import load_plain_course
+    from gradescent.grading.plain.course import load_plain_course
 
     return load_plain_course(root)
 

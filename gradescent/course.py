@@ -18,6 +18,8 @@ else:
 if TYPE_CHECKING:
     from traitlets.config import Config
 
+    from gradescent.grading.grader import Grader
+
 FILE = "course.toml"
 PLAIN = "nbgrader_config.py"  # all that an nbgrader course has
 LEAST = {"memory_mb": 100, "processes": 16}  # below that Python and NumPy do not start
@@ -147,6 +149,20 @@ class Course:
             raise CourseError(f"{self.root}: there is no assignment {name!r}. Those that exist: {known}")
         found = self.assignments[name]
         return replace(found, limits=_limits(self.root / FILE, "limits", dict(limits or {}), found.limits))
+
+    def grader(self, assignment: Assignment, write: bool) -> Grader:
+        """What grades an assignment of this class of course.
+
+        Args:
+            assignment: one of its own.
+            write: whether the gradebook may be written.
+
+        Raises:
+            CourseError: something that concerns the whole class is wrong.
+        """
+        from gradescent.grading.own import OwnGrader
+
+        return OwnGrader(self, assignment)
 
     def texts(self, assignment: str) -> list[Path]:
         """The text sources of an assignment, one a part, in order."""

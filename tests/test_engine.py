@@ -29,7 +29,7 @@ from grader_tests import questions
 from grader_tests.variants import Variant
 from gradescent.cli import DONE, NEEDS_A_PERSON, USAGE, main
 from gradescent.course import Course
-from gradescent.grading import archives, engine, feedback, gradebook
+from gradescent.grading import archives, feedback, gradebook, job
 from gradescent.grading.record import StudentResult
 from gradescent.grading.sandbox import Sandbox
 from gradescent.student.judging import Check, Student, Wrong
@@ -434,7 +434,7 @@ def test_a_fault_of_the_machine_leaves_earlier_grades_alone(
     hand_in("ada")
     grade()
     record = (course.autograded / "ada" / ASSIGNMENT / "result.json").read_bytes()
-    monkeypatch.setattr(engine, "Sandbox", NoSandboxAnyMore)
+    monkeypatch.setattr(job, "Sandbox", NoSandboxAnyMore)
     code, results, printed = grade("--force")
     assert code == NEEDS_A_PERSON
     assert {question["score"] for question in results["ada"].values()} == {None}

@@ -25,6 +25,7 @@ from grader_tests.variants import Variant, fill
 from gradescent.cli import DONE, NEEDS_A_PERSON, STOPPED, USAGE
 from gradescent.course import Course, Limits, load_course
 from gradescent.grading import gradebook, intake, pool
+from gradescent.grading.regular import read_regular
 from gradescent.grading.remote import CLOCK, Allowed, Link, RemoteStudent
 from gradescent.grading.sandbox import Backend, Sandbox
 from gradescent.student.judging import Stop
@@ -462,7 +463,7 @@ def test_what_may_not_be_read_is_the_machines_fault(permitted_little: Path) -> N
     file = folder / f"{NETWORK}.ipynb"
     file.touch(0)
     with pytest.raises(PermissionError, match=file.name):
-        intake.read_regular(file, 100, "")
+        read_regular(file, 100, "")
     for closed in (folder, folder.parent):
         closed.chmod(0)
         (submission,) = intake.submissions(permitted_little, ASSIGNMENT)

@@ -11,8 +11,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
 from gradescent.course import Limits
+from gradescent.grading.run import Run
 from gradescent.grading.sandbox import Backend, Sandbox
-from gradescent.grading.supervisor import Run
 from gradescent.student.judging import TimeLimit
 
 SandboxOf = Callable[[Backend], Sandbox]

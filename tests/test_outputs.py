@@ -17,8 +17,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from gradescent.course import Limits
 from gradescent.grading.outputs import MAX_OUTPUTS, MB, safe_outputs, write_outputs
+from gradescent.grading.run import Run
 from gradescent.grading.sandbox import Backend, Sandbox
-from gradescent.grading.supervisor import Run
 from gradescent.student.judging import RESULT_MIME
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>alert(1)</script></svg>'

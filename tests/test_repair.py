@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from grader_tests.variants import fill
 from gradescent.authoring.release import graded_notebook, release_notebook
 from gradescent.course import Course, Limits
-from gradescent.grading.intake import read_notebook
+from gradescent.grading.notebooks import read_notebook
 from gradescent.grading.repair import grade_id, repair
 
 Damage = Callable[[NotebookNode, NotebookNode], None]

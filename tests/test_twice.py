@@ -16,8 +16,8 @@ from rich.console import Console
 from grader_tests import questions
 from gradescent.cli import DONE, NEEDS_A_PERSON, USAGE, main
 from gradescent.course import Course
-from gradescent.grading.engine import Graded
 from gradescent.grading.record import PartResult, StudentResult
+from gradescent.grading.submission import Graded
 from gradescent.report.twice import both_rows, grades, summary, twice_table
 from gradescent.student.judging import Check, Outcome, Result, Student, Wrong
 

@@ -22,11 +22,12 @@ from grader_tests.variants import Variant, fill, load, part_of, points
 from gradescent.authoring.release import graded_notebook
 from gradescent.authoring.text import source_notebook
 from gradescent.course import CourseError, load_course
-from gradescent.grading.engine import training_data
+from gradescent.grading.data import training_data
 from gradescent.grading.imports import imports_of
+from gradescent.grading.judge import grade_notebook
 from gradescent.grading.repair import repair
+from gradescent.grading.run import Run
 from gradescent.grading.sandbox import Sandbox
-from gradescent.grading.supervisor import Run, grade_notebook
 from gradescent.student.judging import RESULT_MIME, Result
 
 COURSE = load_course(ROOT)

@@ -16,10 +16,11 @@ from grader_tests.variants import Variant, fill, load, part_of, points
 from gradescent.authoring.release import graded_notebook
 from gradescent.authoring.text import source_notebook
 from gradescent.course import load_course
-from gradescent.grading.engine import training_data
+from gradescent.grading.data import training_data
+from gradescent.grading.judge import grade_notebook
 from gradescent.grading.repair import repair
+from gradescent.grading.run import Run
 from gradescent.grading.sandbox import Sandbox
-from gradescent.grading.supervisor import Run, grade_notebook
 from gradescent.student import datasets
 from gradescent.student.judging import Result
 

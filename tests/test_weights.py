@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ASSIGNMENT, NETWORK, network_notebook
+from conftest import ASSIGNMENT, NETWORK, network_notebook, set_option
 from nbformat.v4 import new_code_cell
 
 from grader_tests import questions
@@ -66,8 +66,7 @@ def grade(
     course: Course, empty_gradebook: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> Grade:
     """Grade a class whose question "evaluate" takes weights, and return exit code, that question by student, and the output."""
-    file = course.root / "course.toml"
-    file.write_text(file.read_text() + '\naccuracy = "weights"\n')
+    set_option(course, 'accuracy = "weights"')
     check = Check(_predicts_with_what_was_handed_in, 1.0)
     monkeypatch.setattr(questions(f"{ASSIGNMENT}/{NETWORK}")["evaluate"], "checks", [check])
     shutil.copy(empty_gradebook, course.gradebook)
@@ -173,7 +172,7 @@ def test_which_file_counts(tmp_path: Path, there: list[str], parts: list[str], n
     found = find_weights(tmp_path, PARTS[0], parts, Limits())
     assert found.name == name
     assert bool(found.missing) == (not name)
-    assert list(found.files) == ([name] if name else [])
+    assert list(found.beside.files) == ([name] if name else [])
 
 
 def test_what_does_not_count_is_said(tmp_path: Path) -> None:
@@ -191,7 +190,7 @@ def test_the_content_tells_weights_apart(tmp_path: Path) -> None:
     digests = set()
     for content in (HDF5, HDF5 + b"more", b"<html>"):
         (tmp_path / "model.weights.h5").write_bytes(content)
-        digests.add(find_weights(tmp_path, PARTS[0], PARTS, Limits()).digest)
+        digests.add(find_weights(tmp_path, PARTS[0], PARTS, Limits()).beside.digest)
     assert len(digests) == 3
 
 

@@ -5,15 +5,15 @@ Nothing in an archive is believed: neither its list of members, nor their names,
 
 from __future__ import annotations
 
-import errno
 import io
-import os
 import re
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
+
+from gradescent.grading.regular import IntakeError, NotRegular, TooLarge, open_regular
 
 MAX_MEMBERS = 1000
 MAX_READ = 1 << 20  # bytes at once; zipfile reads the list of members at once
@@ -22,14 +22,9 @@ HEADER = 30  # bytes before a member, and its name
 NOTEBOOKS = 10  # an archive may have the size of so many notebooks, packed and unpacked
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 DRIVE = re.compile(r"[A-Za-z]:")
-NO_FILES = (errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.ENAMETOOLONG)  # errors of opening that are the submission's
 ASK = "Remedy: ask the student for the .ipynb file itself"
 
 Reader = Callable[[], str]
-
-
-class Refused(Exception):
-    """An archive, or a member, that is not read. The message names the file, the member and the remedy."""
 
 
 class _Careful(io.BufferedReader):
@@ -42,7 +37,7 @@ class _Careful(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > MAX_READ:
-            raise Refused(f"has more than {MAX_MEMBERS} files in it, or says so")
+            raise IntakeError(f"has more than {MAX_MEMBERS} files in it, or says so")
         try:
             return super().read(MAX_READ if size is None or size < 0 else size)
         except OSError as error:  # which zipfile may take for a sign that this is no archive
@@ -65,17 +60,17 @@ def notebooks(file: Path, limit: int, notes: list[str]) -> Iterator[tuple[Path, 
 
     Returns:
         Of each notebook the archive's path with the member's behind it, and a function that returns its text; that one, too,
-        raises Refused.
+        raises IntakeError.
 
     Raises:
-        Refused: nothing of the archive can be read.
+        IntakeError: nothing of the archive can be read.
         OSError: the machine cannot read it, which is no fault of the submission.
     """
     with _opened(file, NOTEBOOKS * limit) as stream:
         archive, members = _listed(stream)
         chosen = [member for member in members if _name(member).lower().endswith(".ipynb")]
         if sum(member.file_size for member in chosen) > NOTEBOOKS * limit:
-            raise Refused(f"{file}: its notebooks unpack to more than {NOTEBOOKS * limit >> 20} MB. {ASK}")
+            raise IntakeError(f"{file}: its notebooks unpack to more than {NOTEBOOKS * limit >> 20} MB. {ASK}")
         notes += [
             f"{file}: the archive {_name(member)!r} in it was not opened"
             for member in members
@@ -91,34 +86,29 @@ def notebooks(file: Path, limit: int, notes: list[str]) -> Iterator[tuple[Path, 
 
 def _opened(file: Path, limit: int) -> _Careful:
     try:
-        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno not in NO_FILES:
-            raise
-        raise Refused(f"{file}: cannot be read ({error.strerror}). Remedy: put the archive itself there") from error
-    status = os.fstat(handle)
-    if stat.S_ISREG(status.st_mode) and status.st_size <= limit:
-        return _Careful(handle, file)
-    os.close(handle)
-    raise Refused(f"{file}: is no regular file, or larger than {limit >> 20} MB. {ASK}")
+        return _Careful(open_regular(file, limit), file)
+    except NotRegular as error:
+        raise IntakeError(f"{file}: {error}. Remedy: put the archive itself there") from error
+    except TooLarge as error:
+        raise IntakeError(f"{file}: {error}. {ASK}") from error
 
 
 def _listed(stream: _Careful) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:
     """The archive, and its members but for folders and what systems put there for themselves."""
     try:
         archive = zipfile.ZipFile(stream)
-    except Refused as refused:
-        raise Refused(f"{stream.file}: {refused}. {ASK}") from refused
+    except IntakeError as error:
+        raise IntakeError(f"{stream.file}: {error}. {ASK}") from error
     except Exception as error:  # zipfile raises whatever a broken archive makes it raise
         stream.raise_fault()
-        raise Refused(f"{stream.file}: a broken zip archive ({error}). {ASK}") from error
+        raise IntakeError(f"{stream.file}: a broken zip archive ({error}). {ASK}") from error
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
-        raise Refused(f"{stream.file}: has more than {MAX_MEMBERS} files in it. {ASK}")
+        raise IntakeError(f"{stream.file}: has more than {MAX_MEMBERS} files in it. {ASK}")
     in_order = sorted(members, key=lambda member: member.header_offset)
     ends = [member.header_offset + HEADER + member.compress_size for member in in_order]
     if any(end > following.header_offset for end, following in zip(ends, in_order[1:], strict=False)):
-        raise Refused(f"{stream.file}: a zip archive whose files overlap. {ASK}")
+        raise IntakeError(f"{stream.file}: a zip archive whose files overlap. {ASK}")
     return archive, [member for member in members if not (member.is_dir() or _is_systems(_name(member)))]
 
 
@@ -139,14 +129,14 @@ def _text(archive: zipfile.ZipFile, member: zipfile.ZipInfo, stream: _Careful, l
     place = f"{stream.file}: the member {_name(member)!r}"
     problem = twice or _problem(member, limit)
     if problem:
-        raise Refused(f"{place} {problem}. {ASK}")
+        raise IntakeError(f"{place} {problem}. {ASK}")
     try:
         return _content(archive, member).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Refused(f"{place} is not a notebook, it is no text in UTF-8. {ASK}") from error
+        raise IntakeError(f"{place} is not a notebook, it is no text in UTF-8. {ASK}") from error
     except Exception as error:  # zipfile raises whatever a broken archive makes it raise
         stream.raise_fault()
-        raise Refused(f"{place} is broken ({error}). {ASK}") from error
+        raise IntakeError(f"{place} is broken ({error}). {ASK}") from error
 
 
 def _problem(member: zipfile.ZipInfo, limit: int) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 FRAMEWORKS = ("keras", "tensorflow", "torch", "jax")
 # Others a notebook imports for itself.
@@ -19,6 +23,11 @@ def imports_of(code: str) -> frozenset[str]:
     # What it has of gradescent beside the student's part, a student's process never sees.
     names = {name for name in names if not name.startswith("gradescent") or name.startswith("gradescent.student")}
     return frozenset(name for name in names if name.split(".")[0] in WARMED and re.fullmatch(r"[\w.]+", name))
+
+
+def code_of(notebook: NotebookNode) -> str:
+    """All code of a notebook."""
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
 
 
 def warm_sets(codes: Mapping[str, str]) -> dict[str, frozenset[str]]:

@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 
 import gradescent
 from gradescent.course import Limits
-from gradescent.grading.intake import Found
+from gradescent.grading.intake import Beside, Found
 from gradescent.student.judging import Question
 
 TESTS = "grader_tests"
@@ -56,18 +56,21 @@ def _version(package: str) -> str:
         return ""
 
 
-def part_key(found: Found, source: NotebookNode, limits: Limits, surroundings: dict[str, object]) -> str:
+def part_key(
+    found: Found, beside: Beside, source: NotebookNode, limits: Limits, surroundings: dict[str, object]
+) -> str:
     """Digest of what a part's result depends on, but for the hidden tests.
 
     Args:
         found: what was handed in.
+        beside: what lies in the notebook's working folder.
         source: the part's source notebook.
         limits: of a submission.
         surroundings: versions, data, sandbox.
     """
     digest = hashlib.sha256(_engine())
     digest.update(json.dumps(found.notebook, sort_keys=True, default=str).encode("utf-8", "replace"))
-    digest.update(repr((found.problem, found.notes)).encode("utf-8", "replace"))
+    digest.update(repr((found.problem, found.notes, beside.digest)).encode("utf-8", "replace"))
     digest.update(nbformat.writes(source, version=4).encode())
     digest.update(repr((limits, sorted(surroundings.items(), key=str))).encode())
     return digest.hexdigest()

@@ -153,6 +153,13 @@ def write_durably(file: Path, text: str) -> None:
         raise
 
 
+def file_problem(error: OSError, folder: Path) -> str:
+    """What a person has to know of a file that the machine cannot read or write."""
+    return (
+        f"{error.filename or folder}: {error.strerror}. Remedy: free the disk or correct the permissions, grade again"
+    )
+
+
 def load(folder: Path) -> StudentResult | None:
     """The record in a student's autograded folder, None where there is none that can be read."""
     try:

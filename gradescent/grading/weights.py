@@ -5,7 +5,6 @@ Trusted code that reads hostile files: it looks at their first bytes and no furt
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from gradescent.course import Limits
 from gradescent.grading import intake
 from gradescent.grading.inside import wire
+from gradescent.grading.regular import IntakeError, read_regular
 
 # By ending, in the order in which they are preferred: what such a file begins with.
 SIGNATURES = {".h5": b"\x89HDF\r\n\x1a\n", ".npz": b"PK"}
@@ -38,13 +38,9 @@ class Weights:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def files(self) -> dict[str, bytes]:
-        return {self.name: self.content} if self.name else {}
-
-    @property
-    def digest(self) -> str:
-        """What tells these weights from others."""
-        return hashlib.sha256(repr((self.name, self.missing)).encode() + self.content).hexdigest()
+    def beside(self) -> intake.Beside:
+        """What of it lies in the working folder, and what stands in its place."""
+        return intake.Beside({self.name: self.content} if self.name else {}, self.name, self.missing)
 
 
 def find_weights(folder: Path, part: str, parts: list[str], limits: Limits) -> Weights:
@@ -68,7 +64,7 @@ def find_weights(folder: Path, part: str, parts: list[str], limits: Limits) -> W
     name = chosen if chosen in standard else f"{stem}.weights{ending}"
     try:
         content = _read(folder / chosen, limits)
-    except intake.IntakeError as error:
+    except IntakeError as error:
         told = wire.clean(str(error))
         return Weights(missing=told, problem=told)
     notes = [f"{chosen!a} is taken for {name}"] if chosen != name else []
@@ -114,10 +110,10 @@ def _read(file: Path, limits: Limits) -> bytes:
     remedy = (
         "hand in the weights alone, without the optimizer's state, or raise weights_mb (and file_mb) in course.toml"
     )
-    content = intake.read_regular(file, room, remedy)
+    content = read_regular(file, room, remedy)
     if not content.startswith(SIGNATURES[_ending(file.name)]):
         remedy = (
             'write it with model.save_weights("….weights.h5") or np.savez("….weights.npz", …), and hand it in again'
         )
-        raise intake.IntakeError(f"{file}: holds no weights, whatever its name says. Remedy: {remedy}")
+        raise IntakeError(f"{file}: holds no weights, whatever its name says. Remedy: {remedy}")
     return content

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from gradescent.grading.engine import Graded
 from gradescent.grading.inside.wire import clean
 from gradescent.grading.record import PartResult, StudentResult
+from gradescent.grading.submission import Graded
 from gradescent.student.judging import Outcome, Result
 
 MAX_REASON = 160  # characters of a reason; the whole text stands in result.json and in feedback/

@@ -9,8 +9,8 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from gradescent.grading.engine import Graded
 from gradescent.grading.record import StudentResult
+from gradescent.grading.submission import Graded
 from gradescent.report.table import plain, score_text, shorten, why
 from gradescent.student.judging import Result
 

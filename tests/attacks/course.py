@@ -26,9 +26,10 @@ from attacks.attack import FULL, Attack
 from grader_tests.variants import Variant
 from gradescent.course import Course, load_course
 from gradescent.grading import engine, gradebook, intake
-from gradescent.grading.engine import Graded, Job
 from gradescent.grading.inside import linux
+from gradescent.grading.job import Job, Options, opened_job
 from gradescent.grading.record import FILE
+from gradescent.grading.submission import Graded
 from gradescent.grading.watch import family
 
 NEIGHBOUR = "ada"
@@ -277,8 +278,8 @@ def attacked_course(root: Path, empty_gradebook: Path, coming: Sequence[Attack])
         with contextlib.ExitStack() as opened:
             listeners = [opened.enter_context(listener) for listener in _listeners()]
             _write_notebook(course, NEIGHBOUR, notebook)
-            options = engine.Options(course.submitted, workers=2, force=True)
-            job = opened.enter_context(engine.opened_job(course, course.assignment(ASSIGNMENT), options))
+            options = Options(course.submitted, workers=2, force=True)
+            job = opened.enter_context(opened_job(course, course.assignment(ASSIGNMENT), options))
             site = Site(course, job, (*hidden, HIDDEN), listeners, coming)
             site.grade(NEIGHBOUR)
             site.quiet, site.processes = site.neighbour(), set(family(os.getpid()))

@@ -235,11 +235,19 @@ ATTACKS = [
     broken(
         "a_zip_that_is_a_link",
         lambda f, n: (f / "x.zip").symlink_to(_course(f) / "token.txt"),
-        "cannot be read (Too many",
+        "is a link. Remedy: put the archive itself there",
     ),
-    broken("a_zip_that_is_a_folder", lambda f, n: (f / "x.zip").mkdir(), "is no regular file"),
-    broken("a_zip_that_is_a_pipe", lambda f, n: os.mkfifo(f / "x.zip"), "is no regular file"),
-    broken("a_zip_of_a_terabyte", lambda f, n: _sparse(f / "x.zip"), "larger than 200 MB"),
+    broken(
+        "a_zip_that_is_a_folder",
+        lambda f, n: (f / "x.zip").mkdir(),
+        "is not a regular file. Remedy: put the archive itself there",
+    ),
+    broken(
+        "a_zip_that_is_a_pipe",
+        lambda f, n: os.mkfifo(f / "x.zip"),
+        "is not a regular file. Remedy: put the archive itself there",
+    ),
+    broken("a_zip_of_a_terabyte", lambda f, n: _sparse(f / "x.zip"), "and at most 200 MB are opened"),
     Attack("a_zip_in_a_zip", hand_in=beside(lambda f: (f / "x.zip").write_bytes(zipped(("y.zip", _large(b"")))))),
     broken(
         "a_deep_notebook",

@@ -45,7 +45,7 @@ print(outcome(os.listdir, COURSE), outcome(os.listdir, TESTS))
 import importlib.util, runpy, sys
 sys.path += [TESTS, TESTS.rpartition("/")[0]]
 print(outcome(importlib.import_module, "grader_tests"), outcome(runpy.run_path, f"{TESTS}/ps1_backprop/part2_network.py"))
-print(outcome(importlib.import_module, "gradescent.grading.supervisor"))
+print(outcome(importlib.import_module, "gradescent.grading.judge"))
 """,
         shows=("ModuleNotFoundError FileNotFoundError", "\nModuleNotFoundError"),
     ),

@@ -9,8 +9,8 @@ import struct
 
 from gradescent.grading.inside import linux
 
-# Numbers on x86_64 and on aarch64, from the kernel's tables (arch/x86/entry/syscalls/syscall_64.tbl,
-# include/uapi/asm-generic/unistd.h). None: the machine does not have it.
+# Numbers on x86_64 and on aarch64, from the kernel's tables (arch/x86/entry/syscalls/syscall_64.tbl, scripts/syscall.tbl;
+# tests/test_seccomp.py compares them with what is installed). None: the machine does not have it.
 REFUSED: dict[str, tuple[int | None, int | None]] = {
     "acct": (163, 89),
     "add_key": (248, 217),
@@ -47,6 +47,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
     "open_tree": (428, 428),
+    "open_tree_attr": (467, 467),
     "perf_event_open": (298, 241),
     "pidfd_getfd": (438, 438),
     "pivot_root": (155, 41),
@@ -55,6 +56,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "process_vm_writev": (311, 271),
     "ptrace": (101, 117),
     "quotactl": (179, 60),
+    "quotactl_fd": (443, 443),
     "reboot": (169, 142),
     "request_key": (249, 218),
     "semget": (64, 190),

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection
-from itertools import dropwhile, takewhile
-from pathlib import Path
+from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
 import nbformat
@@ -18,18 +17,17 @@ from nbclient import NotebookClient
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
-from nbgrader.converters import Autograde
-from nbgrader.preprocessors import Execute, SaveAutoGrades
+from nbgrader.preprocessors import Execute
 from nbgrader.utils import determine_grade, is_grade, is_solution
 from sqlalchemy.exc import OperationalError
 from traitlets import Callable as CallableTrait
 
-from gradescent.grading import gradebook
-from gradescent.grading.intake import Found, IntakeError
-from gradescent.grading.plain_course import Place, PlainCourse, in_folder, silent, steps, submitted_at
+from gradescent.grading.intake import Found
+from gradescent.grading.judge import answer_digest, missing_results, ungraded_results, untouched_answers
+from gradescent.grading.plain.course import Place, PlainCourse
+from gradescent.grading.plain.steps import in_folder, is_before_saving, silent
 from gradescent.grading.processes import MachineFault
-from gradescent.grading.record import PartResult, StudentResult
-from gradescent.grading.supervisor import answer_digest, missing_results, ungraded_results, untouched_answers
+from gradescent.grading.record import PartResult
 from gradescent.student.judging import Outcome, Result
 
 RunNotebook = Callable[[NotebookNode], None]  # runs the code cells, and writes their outputs into them
@@ -58,7 +56,7 @@ def is_run(cell: NotebookNode) -> bool:
     return cell.cell_type == "code" and bool(cell.source.strip()) and (is_grade(cell) or not skipped)
 
 
-def grade_plain_notebook(
+def grade_notebook(
     course: PlainCourse, place: Place, source: NotebookNode, found: Found, run: RunNotebook
 ) -> tuple[PartResult, NotebookNode | None]:
     """Grade one notebook as `nbgrader autograde` does. The gradebook is only read.
@@ -117,8 +115,8 @@ def _converted(
     course: PlainCourse, notebook: NotebookNode, resources: dict[str, Any], log: logging.Logger, run: RunNotebook
 ) -> NotebookNode:
     """The notebook after all of nbgrader's steps that come before the scores are saved."""
-    sanitizing, grading = _configured(course, log)
-    for step in [*sanitizing, *takewhile(_is_before_saving, grading)]:
+    sanitizing, grading = course.autograde_steps(log)
+    for step in [*sanitizing, *takewhile(is_before_saving, grading)]:
         step = RunCells(run=run, enabled=True) if isinstance(step, Execute) else step
         notebook, resources = step(notebook, resources)
         _forget_strangers(notebook)
@@ -133,18 +131,6 @@ def _forget_strangers(notebook: NotebookNode) -> None:
     for cell in notebook.cells:
         if not cell.metadata.get("nbgrader", {}).get("grade_id"):
             cell.metadata.pop("nbgrader", None)
-
-
-def _configured(course: PlainCourse, log: logging.Logger) -> tuple[list[Preprocessor], list[Preprocessor]]:
-    """nbgrader's steps as nbgrader_config.py has them: those before a notebook is run, and from then on."""
-    autograde = Autograde(coursedir=course.directory, config=course.config)
-    lists = (autograde.sanitize_preprocessors, autograde.autograde_preprocessors)
-    first, second = (steps(course.config, configured, log) for configured in lists)
-    return first, second
-
-
-def _is_before_saving(step: Preprocessor) -> bool:
-    return not isinstance(step, SaveAutoGrades)
 
 
 def _result(cell: NotebookNode) -> Result:
@@ -199,57 +185,3 @@ class _Remarks(logging.Handler):
         text = " ".join(record.getMessage().split())
         if record.module != "overwritecells" and text not in self.texts:
             self.texts.append(text)
-
-
-def enter_plain_result(
-    course: PlainCourse, result: StudentResult, submission: Path, changed: Collection[tuple[str, str]] = ()
-) -> str:
-    """Write one student's scores, the time of the submission and penalties for being late into the gradebook.
-
-    Args:
-        course: of the assignment.
-        result: the record.
-        submission: folder that was handed in.
-        changed: (part, question) of answers that a person graded before they changed.
-
-    Returns:
-        What a person has to look at though the scores are there, empty when nothing.
-
-    Raises:
-        CourseError: the gradebook cannot be used, or does not hold afterwards what the record says.
-    """
-    problems, known = [], {}
-    try:
-        time = submitted_at(submission)
-        known = {"timestamp": time} if time else {}
-    except IntakeError as error:
-        problems.append(str(error))
-    with gradebook.opened(course) as book:
-        book.update_or_create_student(result.student)
-        book.update_or_create_submission(result.assignment, result.student, **known)
-        gradebook.enter_result(book, result, changed)
-    problems += [_finish(course, result, part.part) for part in result.parts if part.ran]
-    return "; ".join(filter(None, problems))
-
-
-def _finish(course: PlainCourse, result: StudentResult, part: str) -> str:
-    """Do nbgrader's steps from the one that saves the scores on, which is done; late penalties are among them.
-
-    Returns:
-        What went wrong, empty when nothing did.
-    """
-    file = course.autograded / result.student / result.assignment / f"{part}.ipynb"
-    _, grading = _configured(course, silent(logging.NullHandler()))
-    left = [step for step in dropwhile(_is_before_saving, grading) if type(step) is not SaveAutoGrades]
-    resources = Place(result.assignment, result.student, part).resources(course)
-    try:
-        notebook = nbformat.read(file, as_version=4)
-        with in_folder(course.root):
-            for step in left:
-                notebook, resources = step(notebook, resources)
-    except Exception as error:  # of a step, a penalty of the instructor's own for instance
-        return (
-            f"{file}: a step of nbgrader's failed after the scores were saved ({type(error).__name__}: {error}). "
-            "Remedy: correct it in nbgrader_config.py, grade again"
-        )
-    return ""

@@ -29,7 +29,7 @@ from grader_tests import questions
 from grader_tests.variants import Variant
 from gradescent.cli import DONE, NEEDS_A_PERSON, USAGE, main
 from gradescent.course import Course
-from gradescent.grading import archives, feedback, gradebook, job
+from gradescent.grading import archives, feedback, gradebook, job, sandbox
 from gradescent.grading.record import StudentResult
 from gradescent.grading.sandbox import Sandbox
 from gradescent.student.judging import Check, Student, Wrong
@@ -442,6 +442,55 @@ def test_a_fault_of_the_machine_leaves_earlier_grades_alone(
     assert (course.autograded / "ada" / ASSIGNMENT / "result.json").read_bytes() == record
     with gradebook.opened(course) as book:
         assert book.find_submission(ASSIGNMENT, "ada").score == 35.0
+
+
+def test_without_walls_nothing_is_run_unless_the_students_are_trusted(
+    course: Course, hand_in: Callable, grade: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox.seccomp, "MACHINES", {})  # a machine that the filter does not know
+    monkeypatch.setattr(sandbox, "bubblewrap", lambda: False)
+    mark = course.root / "it-ran"
+    hand_in("ada", evaluate_is(course, f"open({str(mark)!r}, 'w')\n    return None"))
+    code, _, printed = grade()
+    assert code == USAGE
+    assert "nothing contains students' code on this machine" in printed
+    assert "apt install bubblewrap" in printed
+    assert "--trust-students" in printed
+    assert not mark.exists()
+    assert not list(course.autograded.glob("*/*"))
+    code, results, printed = grade("--trust-students")
+    assert code == DONE
+    assert scores(results["ada"]) == {**FULL, "evaluate": 0.0}
+    assert printed.startswith("Sandbox: NONE: students' code runs as you")
+    assert mark.exists()
+
+
+def test_a_course_that_students_could_read_is_refused(
+    course: Course, hand_in: Callable, grade: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in("ada")
+    monkeypatch.setattr(sandbox, "visible", lambda: [(str(course.root.parent), "/there")])
+    code, _, printed = grade()
+    assert code == USAGE
+    assert (
+        f"{course.root}: lies in {course.root.parent}, which students' code sees. Remedy: move it elsewhere" in printed
+    )
+
+
+def test_a_gradebook_that_holds_something_else_needs_a_person(
+    course: Course, hand_in: Callable, grade: Callable
+) -> None:
+    with sqlite3.connect(course.gradebook) as database:
+        database.execute(
+            "CREATE TRIGGER other AFTER UPDATE OF auto_score ON grade WHEN NEW.auto_score = 18 "
+            "BEGIN UPDATE grade SET auto_score = 17 WHERE id = NEW.id; END"
+        )
+    database.close()
+    hand_in("ada")
+    code, results, printed = grade()
+    assert code == NEEDS_A_PERSON
+    assert scores(results["ada"]) == FULL
+    assert f"gradebook: ada, {NETWORK}, back_prop stands at 17.0, the record says 18.0" in printed
 
 
 def _text_metadata(content: dict) -> None:

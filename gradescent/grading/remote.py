@@ -21,7 +21,7 @@ import numpy as np
 from gradescent.course import Limits
 from gradescent.grading.inside import wire
 from gradescent.grading.processes import Child, Killed, MachineFault
-from gradescent.grading.watch import Usage, oom_kills, usage, written_mb
+from gradescent.grading.watch import Usage, Watch, oom_kills, written_mb
 from gradescent.student.failures import raise_failure
 from gradescent.student.invoke import Failure
 from gradescent.student.judging import Died, MemoryLimit, Missing, Reading, Stop, TimeLimit, Wrong
@@ -119,6 +119,7 @@ class Link:
         self._deadline = CLOCK.now() + START_SECONDS
         self._watched = math.inf  # not before the process is ready
         self._begun: Usage | None = None
+        self._processes = Watch()
         self.cpu_seconds = 0.0
         self._memory_mb, self._oom_kills = 0.0, oom_kills()
         self.alive = True
@@ -251,7 +252,7 @@ class Link:
         )
 
     def _look(self) -> Usage:
-        used = usage(self.child.pid, self._allowed.memory_mb)
+        used = self._processes.usage(self.child.pid, self._allowed.memory_mb)
         if self._allowed.file_mb < self._limits.file_mb:  # else the folders themselves have no more room
             used.written_mb = written_mb(self.child.pid)
         self.cpu_seconds = max(self.cpu_seconds, used.cpu_seconds)

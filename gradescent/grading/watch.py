@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 PROC = Path("/proc")
 PAGED = 512  # bytes of address space for one byte of page tables
 OUTER = 3  # of the first processes of a submission, one is behind the walls
+MOST_SECONDS = 1.0  # between two looks; while nothing is asked of a process nobody looks
+TIME, CHILDRENS_TIME, AFTER_TIME = 11, 13, 15  # fields of /proc/PID/stat, from the state on
+THREADS, STARTED, ADDRESSES, RESIDENT = 17, 19, 20, 21
 QUEUE = 10  # messages that wait for a socket of datagrams, each of another sender that may be gone
 
 
@@ -24,7 +28,7 @@ class Usage:
     """What all processes of a submission use together.
 
     Attributes:
-        cpu_seconds: so far, of those that live and of those that were waited for.
+        cpu_seconds: so far, of those that live and of those that have ended.
         memory_mb: MiB; pages that several share count once. With page tables, and what may wait in sockets.
         threads: of all processes.
         written_mb: MiB in the fullest folder in memory; see written_mb().
@@ -36,25 +40,59 @@ class Usage:
     written_mb: float = 0.0
 
 
-def usage(root: int, memory_mb: float) -> Usage:
-    """Read what a process and its descendants use. Where there is no /proc, nothing is known of it.
+class Watch:
+    """Looks again and again at a process and its descendants. Where there is no /proc, nothing is known of them.
 
-    Args:
-        root: the process.
-        memory_mb: the limit; shared pages are told apart and page tables read, which is slow, only near it.
+    The kernel adds the time of an ended process to that of the one that waits for it, and forgets it where the parent ignores
+    its children's end (SIGCHLD). Of those the time is estimated: who was at work at one look, and has ended at the next though
+    nobody's time says so, counts with the time from look to look. The shorter such a process lives, the more seldom it is seen,
+    so that over many looks the estimate is right. What ends within the first tick of its clock (10 ms) stays forgotten.
     """
-    pids = list(family(root))
-    stats = [stat for stat in map(_stat, pids) if stat]
-    sockets = _in_sockets(pids[:OUTER]) / (1 << 20)
-    memory = sockets + sum(int(stat[21]) for stat in stats) * PAGE / (1 << 20)
-    tables = sum(int(stat[20]) for stat in stats) / PAGED / (1 << 20)  # at most
-    if memory + tables > memory_mb:
-        memory = sockets + sum(_proportional_mb(pid) + _page_tables_mb(pid) for pid in pids)
-    return Usage(
-        sum(sum(map(int, stat[11:15])) for stat in stats) / TICKS,
-        memory,
-        sum(int(stat[17]) for stat in stats),
-    )
+
+    def __init__(self) -> None:
+        self._before: dict[int, list[str]] = {}  # the processes at the last look
+        self._looked = 0.0
+        self._forgotten = 0.0  # CPU seconds that the kernel counts for nobody
+
+    def usage(self, root: int, memory_mb: float) -> Usage:
+        """Read what the processes use now, and have used so far.
+
+        Args:
+            root: the process.
+            memory_mb: the limit; shared pages are told apart and page tables read, which is slow, only near it.
+        """
+        pids = list(family(root))
+        found = {pid: stat for pid in pids if (stat := _stat(pid))}
+        self._note_ended(found)
+        stats = found.values()
+        sockets = _in_sockets(pids[:OUTER]) / (1 << 20)
+        memory = sockets + sum(int(stat[RESIDENT]) for stat in stats) * PAGE / (1 << 20)
+        tables = sum(int(stat[ADDRESSES]) for stat in stats) / PAGED / (1 << 20)  # at most
+        if memory + tables > memory_mb:
+            memory = sockets + sum(_proportional_mb(pid) + _page_tables_mb(pid) for pid in pids)
+        return Usage(
+            sum(map(_ticks, stats)) / TICKS + self._forgotten,
+            memory,
+            sum(int(stat[THREADS]) for stat in stats),
+        )
+
+    def _note_ended(self, found: dict[int, list[str]]) -> None:
+        """Compare with the last look: whose time did nobody get who was there then and is now?"""
+        now, before = time.monotonic(), self._before
+        passed = min(now - self._looked, MOST_SECONDS)
+        self._before, self._looked = found, now
+        # Read once more, for a process may have ended since it was found. Whoever waited for one has its time before it is gone.
+        again = {pid: _stat(pid) for pid in before} if before.keys() - found.keys() else found
+        living = {pid for pid, stat in before.items() if again[pid][STARTED:][:1] == stat[STARTED:][:1]}
+        ended = [_ticks(stat) for pid, stat in before.items() if pid not in living]
+        got = sum(_ticks(again[pid], CHILDRENS_TIME) - _ticks(before[pid], CHILDRENS_TIME) for pid in living)
+        if sum(ended) > got:
+            self._forgotten += sum(max(ticks / TICKS, passed) for ticks in ended if ticks) - got / TICKS
+
+
+def _ticks(stat: list[str], first: int = TIME) -> int:
+    """CPU time of a process and of the children that it waited for, or of these alone."""
+    return sum(map(int, stat[first:AFTER_TIME]))
 
 
 def written_mb(root: int) -> float:
@@ -154,7 +192,7 @@ def _proportional_mb(pid: int) -> float:
         lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
     except PermissionError:  # a process that hid it: all of it counts
         stat = _stat(pid)
-        return int(stat[21]) * PAGE / (1 << 20) if stat else 0.0
+        return int(stat[RESIDENT]) * PAGE / (1 << 20) if stat else 0.0
     except OSError:
         return 0.0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024

@@ -64,7 +64,6 @@ class Attack:
         ends: how the cell ended the process.
         check: looks at whatever else was written.
         pages: whether feedback is written, too.
-        hole: why the outcome is not reached yet; the mark goes when it is.
     """
 
     name: str
@@ -83,7 +82,6 @@ class Attack:
     ends: str = ""
     check: Callable[[Scene], None] | None = None
     pages: bool = False
-    hole: str = ""
 
     @property
     def folder(self) -> str:
@@ -102,7 +100,7 @@ class Attack:
 
     def goes_with(self, other: Attack) -> bool:
         """Whether both can be handed in to the same class."""
-        ordinary = not (self.hole or other.hole or self.limits or other.limits)
+        ordinary = not (self.limits or other.limits)
         return self is other or (ordinary and self.pages == other.pages)
 
 

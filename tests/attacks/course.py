@@ -126,10 +126,12 @@ class Site:
     def grade(self, *students: str, limits: Mapping[str, float] = NO_OTHERS, pages: bool = True) -> dict[str, Graded]:
         """Grade students, two at a time, and return the results."""
         found = {entry.student: entry for entry in intake.submissions(self.course.submitted, ASSIGNMENT)}
+        assignment = self.course.assignment(ASSIGNMENT, limits)
         job = replace(
             self.job,
             submissions=[found[name] for name in students],
-            assignment=self.course.assignment(ASSIGNMENT, limits),
+            assignment=assignment,
+            grader=self.course.grader(assignment, write=False),
             options=replace(self.job.options, feedback=pages),
         )
         return {graded.result.student: graded for graded in engine.grade_class(job, lambda student, what: None)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attacks.attack import OUTCOME, Attack, answer
 from attacks.course import Scene
+from gradescent.grading import judge
 
 
 def _shows_only_own_processes(scene: Scene) -> None:
@@ -45,8 +46,8 @@ print(outcome(os.listdir, COURSE), outcome(os.listdir, TESTS))
 import importlib.util, runpy, sys
 sys.path += [TESTS, TESTS.rpartition("/")[0]]
 print(outcome(importlib.import_module, "grader_tests"), outcome(runpy.run_path, f"{TESTS}/ps1_backprop/part2_network.py"))
-print(outcome(importlib.import_module, "gradescent.grading.judge"))
-""",
+"""
+        + f"print(outcome(importlib.import_module, {judge.__name__!r}))",
         shows=("ModuleNotFoundError FileNotFoundError", "\nModuleNotFoundError"),
     ),
     answer(

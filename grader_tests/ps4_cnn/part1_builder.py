@@ -161,8 +161,10 @@ def compiled_and_within_the_budget(student: Student, rng: np.random.Generator) -
     check_compiled("build_cnn()", model)
     weights = weights_of("build_cnn()", model)
     check_budget("build_cnn()", weights, BUDGET)
+    images = _digits(rng, 30)
+    answers_of(student, model, images)
     model.call("set_weights", [np.zeros_like(array) for array in weights])
-    answers = answers_of(student, model, _digits(rng, 30))
+    answers = answers_of(student, model, images)
     if not np.abs(answers - answers[0]).max() <= 1e-3:
         raise wrong(
             "predict with all weights of build_cnn() set to zero",
@@ -210,15 +212,19 @@ def new_and_untrained(student: Student, rng: np.random.Generator) -> None:
     )
 
 
+STEADY = "neither chance (dropout, training=True) nor the other images (their mean or maximum) may change an answer"
+
 # ── predict ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @questions("predict", weight=2, needs=("build_cnn", "predict"))
 def probabilities_for_any_number_of_images(student: Student, rng: np.random.Generator) -> None:
     model = network(student, "build_cnn")
+    _amplify(model)
     for m in (1, 3, int(rng.integers(30, 90))):
-        answers_of(student, model, _digits(rng, m))
+        answers = answers_of(student, model, _digits(rng, m))
         check_unmodified("predict", student.modified, ("model", "images"))
+    _check_told_apart(answers)
 
 
 @questions("predict", weight=2, needs=("build_cnn", "predict"))
@@ -226,30 +232,41 @@ def one_answer_an_image(student: Student, rng: np.random.Generator) -> None:
     model, images = network(student, "build_cnn"), _digits(rng, 40)
     _amplify(model)
     answers = answers_of(student, model, images)
+    _check_told_apart(answers)
     order = rng.permutation(40)[:25]
-    step = "neither chance (dropout, training=True) nor the other images (their mean or maximum) may change an answer"
     again = answers_of(student, model, images[order])
-    compare("predict of the same images, fewer and in another order", again, answers[order], (), 1e-3, step)
+    compare("predict of the same images, fewer and in another order", again, answers[order], (), 1e-3, STEADY)
 
 
 @questions("predict", weight=2, needs=("build_cnn", "predict"))
 def answers_of_this_model(student: Student, rng: np.random.Generator) -> None:
-    """Two models with different weights differ, and so do images."""
+    """Two models with different kernels differ, and the first answers again as it did."""
     images = _digits(rng, 10)
     model = network(student, "build_cnn")
     _amplify(model)
     first = answers_of(student, model, images)
-    if not np.abs(first - first[0]).max() > 1e-3:
-        step = "look at what comes out of each layer: where do all images become the same?"
-        raise wrong("predict of ten digits", "is the same for all of them", "the images never reach the model", step)
-    model.call("set_weights", [-array for array in weights_of("build_cnn()", model)])
-    if np.abs(answers_of(student, model, images) - first).max() > 1e-3:
+    _check_told_apart(first)
+    weights = weights_of("build_cnn()", model)
+    # Kernels and dense weights alone: a variance that BatchNormalization keeps must stay positive.
+    model.call("set_weights", [-array if array.ndim > 1 else array for array in weights])
+    if not np.abs(answers_of(student, model, images) - first).max() > 1e-3:
+        raise wrong(
+            "predict of a model whose weights all changed their sign",
+            "is what it was before",
+            "it asks another model than the one that it is given",
+            "use the argument `model`, and no variable of the notebook",
+        )
+    model.call("set_weights", weights)
+    what = "predict of the first weights again, other weights having been in between,"
+    compare(what, answers_of(student, model, images), first, (), 1e-3, STEADY)
+
+
+def _check_told_apart(answers: np.ndarray) -> None:
+    if np.abs(answers - answers[0]).max() > 1e-3:
         return
+    step = "look at what comes out of each layer: where do all images become the same?"
     raise wrong(
-        "predict of a model whose weights all changed their sign",
-        "is what it was before",
-        "it asks another model than the one that it is given",
-        "use the argument `model`, and no variable of the notebook",
+        f"predict of {len(answers)} digits", "is the same for all of them", "the images never reach the model", step
     )
 
 

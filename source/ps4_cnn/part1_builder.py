@@ -348,7 +348,21 @@ plots.heat_table(accuracy, activations, batch_sizes, "batch size", "activation",
 # ### END MARK SCHEME
 #
 # ### BEGIN SOLUTION
-# ACTIVATIONS_ANSWER
+# | | 16 | 64 | 256 |
+# |---|---|---|---|
+# | ReLU | 0.988 | 0.982 | 0.969 |
+# | tanh | 0.984 | 0.983 | 0.975 |
+# | sigmoid | 0.977 | 0.964 | 0.845 |
+#
+# One standard error of 2,000 images is √(0.98 · 0.02 / 2000) = 0.003. ReLU and tanh cannot be told apart at 16 and 64. I
+# take ReLU and a batch of 64: 16 may be a little better, but takes four times as many steps for the same epochs.
+#
+# The worst cell is sigmoid with 256. In three epochs of 10,000 images it takes only 3 · 40 = 120 steps. And σ′ is at most ¼:
+# three hidden layers make the gradient of the first one at least 64 times smaller than with a slope of 1, so that its
+# kernels hardly move. With 16, which takes 1,875 steps, the same activation reaches 0.977.
+#
+# At equal steps a batch of 256 would see sixteen times as many images, 48 epochs instead of 3. Its gradients are less noisy,
+# so it would do no worse than 16, but cost sixteen times as much. What the columns compare is mostly the number of steps.
 # ### END SOLUTION
 
 # %% [markdown] written="layer_types" points=5
@@ -393,5 +407,20 @@ plots.heat_table(accuracy, activations, batch_sizes, "batch size", "activation",
 # ### END MARK SCHEME
 #
 # ### BEGIN SOLUTION
-# IMPROVED_ANSWER
+# Trained on the first 50,000 images for two epochs with mini-batches of 64, measured on the other 10,000; two seeds each.
+# One standard error is 0.10 %.
+#
+# | change | before | after |
+# |---|---|---|
+# | a second block of convolution and pooling, a third of the parameters | 98.33, 98.09 % | 98.36, 98.37 % |
+# | rate rising to 0.004 and falling, where it was 0.001 throughout | 98.36, 98.37 % | 98.92, 98.86 % |
+# | with that, dropout of 0.4 after Flatten | 98.92, 98.86 % | 99.10, 99.01 % |
+# | with the rate, images moved by up to 6 %, without dropout | 98.92, 98.86 % | 98.91, 99.05 % |
+#
+# The rate made the only large difference. The second block gains little in accuracy, but saves two thirds of the
+# parameters. Moving the images did not help in two epochs: its gain is no larger than what chance may explain.
+#
+# Next I would train longer with both dropout and moved images. Without them, 99.3 to 99.4 % of the training images are
+# right and 98.9 % of the others: validation limits. With either, the two lie within 0.3 % of each other, so that more
+# epochs may now raise both.
 # ### END SOLUTION

@@ -19,9 +19,11 @@ TWO_BLOCKS = (
 TRAINED = {"train_cnn": 0.0, "accuracy_990": 0.0, "accuracy_994": 0.0}
 
 
-def untrained(name, cell, *edits, leave=(), **stated):
+def untrained(name, cell, *edits, leave=(), also=None, **stated):
     """A variant of one cell, without any training; what the mistake does not touch is left too, to save its time."""
-    return Variant(name, {cell: list(edits)}, leave=("train_cnn", *EXPERIMENTS, *leave), ignore=BONUS, **stated)
+    return Variant(
+        name, {cell: list(edits), **(also or {})}, leave=("train_cnn", *EXPERIMENTS, *leave), ignore=BONUS, **stated
+    )
 
 
 def of_preprocess(name, *edits, **stated):
@@ -56,6 +58,19 @@ def wrong_training(name, word, *edits, cell="train_cnn", **scores):
     return trained(name, {cell: list(edits)}, scores={**TRAINED, **scores}, says={"train_cnn": word})
 
 
+def instead_of_predicting(name, word, code, **scores):
+    """Predictions that have nothing to do with a training, and none."""
+    return trained(
+        name,
+        {"predict": [(ANSWER, code)], "train_cnn": [(FIT, "")]},
+        scores={**TRAINED, **scores},
+        says={"train_cnn": word},
+    )
+
+
+NEAREST = """known = mnist.x_train[:1000].reshape(1000, 784) / 255
+    near = (known**2).sum(axis=1) - 2 * x.reshape(-1, 784) @ known.T
+    return np.eye(10)[mnist.y_train[near.argmin(axis=1)]]"""
 PREPROCESS = [
     wrong_preprocess("not_divided", 2.0, "not divided by 255", (PIXELS, PIXELS.replace(" / 255", ""))),
     wrong_preprocess("divided_by_256", 2.0, "divided by 256", (" / 255", " / 256")),
@@ -64,10 +79,10 @@ PREPROCESS = [
     wrong_preprocess("minus_one_to_one", 2.0, "between −1 and 1", (" / 255", " / 127.5 - 1")),
     wrong_preprocess("whole_numbers", 2.0, "before the division", ('.astype("float32") / 255', ' // 255'), (TARGETS, f'x = x.astype("float32")\n    {TARGETS}')),
     wrong_preprocess("float64", 0.0, "dtype float64", ('.astype("float32")', "")),
-    wrong_preprocess("no_channel", 0.0, "expected (7, 28, 28, 1)", ("reshape(-1, 28, 28, 1)", "reshape(-1, 28, 28)")),
+    wrong_preprocess("no_channel", 0.0, "the last axis is missing", ("reshape(-1, 28, 28, 1)", "reshape(-1, 28, 28)")),
     wrong_preprocess("square_images_only", 7.0, "(5, 784, 1)", (PIXELS, 'x = images[..., np.newaxis].astype("float32") / 255')),
-    wrong_preprocess("as_many_classes_as_seen", 3.0, "expected (4, 10)", (TARGETS, 'y = np.eye(int(np.max(labels)) + 1, dtype="float32")[labels]')),
-    wrong_preprocess("labels_left", 0.0, "y of preprocess", (TARGETS, "y = labels")),
+    wrong_preprocess("as_many_classes_as_seen", 3.0, "ten digits in any case", (TARGETS, 'y = np.eye(int(np.max(labels)) + 1, dtype="float32")[labels]')),
+    wrong_preprocess("labels_left", 0.0, "the labels themselves", (TARGETS, "y = labels")),
     wrong_preprocess("x_alone", 0.0, "expected 2", ("return x, y", "return [x]")),
     wrong_preprocess("changes_its_argument", 0.0, "in place", (PIXELS, f"{PIXELS}\n    images //= 2")),
 ]  # fmt: skip
@@ -86,7 +101,7 @@ BUILD = [
     wrong_build("too_large", 5.33, "150,000 are allowed", ("layers.Dense(64", "layers.Dense(640")),
     wrong_build("not_compiled", 5.33, "not compiled", ("    model.compile(", "    dict(")),
     wrong_build("dense_alone", 5.33, "no Conv2D", (TWO_BLOCKS, "")),
-    wrong_build("one_by_one_kernels", 5.33, "larger than 1×1", ("Conv2D(12, 5,", "Conv2D(12, 1,"), ("Conv2D(32, 5,", "Conv2D(4, 1,")),
+    wrong_build("one_by_one_kernels", 5.33, "see one pixel each", ("Conv2D(12, 5,", "Conv2D(12, 1,"), ("Conv2D(32, 5,", "Conv2D(4, 1,")),
     wrong_build("a_way_around", 5.33, "way around", ("    model = keras.Sequential(", "    return around()\n    model = keras.Sequential("), ("from keras import layers", "from keras import layers\n\n\ndef around():\n    x = keras.Input((28, 28, 1))\n    seen = layers.Flatten()(layers.Conv2D(2, 9, strides=9)(x))\n    y = layers.Dense(10, activation='softmax')(layers.Concatenate()([seen, layers.Flatten()(x)]))\n    model = keras.Model(x, y)\n    model.compile('adam', 'categorical_crossentropy')\n    return model")),
     wrong_build("one_model_for_all", 5.33, "used again", ("    return model", "    globals().setdefault('the_model', model)\n    return the_model"), predict=4.0),
     wrong_build("logits", 0.0, "logits", ('10, activation="softmax"', "10"), predict=0.0),
@@ -96,18 +111,27 @@ BUILD = [
 
 PREDICT = [
     wrong_predict("classes", 0.0, "(1,)", (ANSWER, ANSWER + ".argmax(axis=1)"), build_cnn=0.0),
-    wrong_predict("dropout_on", 2.0, "chance", (ANSWER, "return keras.ops.convert_to_numpy(keras.ops.softmax(10 * model(x) + np.random.rand(10)))"), build_cnn=0.0),
+    untrained("dropout_on", "predict", (ANSWER, "return keras.ops.convert_to_numpy(model(x, training=True))"), also={"build_cnn": [("layers.Flatten(),", "layers.Flatten(),\n            layers.Dropout(0.5),")]}, scores={"predict": 2.0}, says={"predict": "chance (dropout"}),
     wrong_predict("batch_maximum", 4.0, "their mean or maximum", ("    return", "    x = x - x.mean(axis=0)\n    return")),
-    wrong_predict("another_model", 2.0, "another model", ("    return", "    model = globals().setdefault('kept', model)\n    return"), build_cnn=4.0),
-    wrong_predict("no_images_reach_the_model", 4.0, "never reach", ("    return", "    x = 0 * x\n    return")),
+    wrong_predict("another_model", 4.0, "another model", ("    return", "    global kept\n    kept = globals().get('kept') or build_cnn()\n    model = kept\n    return"), build_cnn=2.67),
+    wrong_predict("no_images_reach_the_model", 0.0, "never reach", ("    return", "    x = 0 * x\n    return")),
 ]  # fmt: skip
 
 TRAINING = [
-    wrong_training("never_fitted", "guessing", (FIT, "")),
+    wrong_training("accuracy_printed_and_not_reached", "guessing", (FIT, 'print("accuracy 0.9931")')),
+    wrong_training("frozen", "guessing", (FIT, f"model.trainable = False\n    model.compile('adam', 'categorical_crossentropy')\n    {FIT}")),
     wrong_training("labels_of_others", "guessing", ("x, y = preprocess(images, labels)", "x, y = preprocess(images, np.random.permutation(labels))")),
+    wrong_training("labels_flipped", "another class's name", ("x, y = preprocess(images, labels)", "x, y = preprocess(images, 9 - labels)")),
     wrong_training("rate_too_large", "everything", ("warmup_target=4e-3", "warmup_target=4.0"), ("2e-4, decay", "4.0, decay")),
     wrong_training("own_data", "renamed", ("x, y = preprocess(images, labels)", "x, y = preprocess(mnist.x_train[:2000], mnist.y_train[:2000])")),
     wrong_training("trained_before", "renamed", ("keras.utils.set_random_seed(seed)", "if 'best' in globals():\n        return best\n    keras.utils.set_random_seed(seed)"), ("    return model", "    globals()['best'] = model\n    return model")),
+    wrong_training("copied_weights", "renamed", (FIT, f"if 'best' in globals():\n        model.set_weights(best)\n        return model\n    {FIT}\n    globals()['best'] = model.get_weights()")),
+    wrong_training("trained_on_the_test_set", "renamed", ("x, y = preprocess(images, labels)", "x, y = preprocess(np.concatenate([images, mnist.x_test]), np.concatenate([labels, mnist.y_test]))")),
+    wrong_training("downloaded", "there is none while grading", (FIT, "model.load_weights(keras.utils.get_file('best.weights.h5', 'https://example.org/best.weights.h5'))")),
+    instead_of_predicting("constant", "answers 3 to everything", "return np.eye(10)[np.full(len(images), 3)]", predict=0.0),
+    instead_of_predicting("random", "a second time", "return np.random.dirichlet(np.ones(10), len(images))", predict=2.0, build_cnn=2.67),
+    instead_of_predicting("order_of_the_images", "a second time", "return np.roll(model.predict(x, verbose=0), 1, axis=0)", predict=4.0),
+    instead_of_predicting("nearest_neighbour", "does not use the model", NEAREST, predict=4.0, build_cnn=2.67),
     wrong_training("nothing_returned_by_train", "return model", ("    return model", "    model")),
     trained("one_step_an_epoch", {"train_cnn": [("epochs, batch_size = 2, 64", "epochs, batch_size = 1, 2000")]}, scores=TRAINED, says={"train_cnn": "points from 70.0%"}),
     trained("without_softmax_of_a_model", {"train_cnn": [("    return model", "    return model.get_weights()")]}, scores=TRAINED, says={"train_cnn": "expected a model"}),

@@ -27,12 +27,12 @@ def course(tmp_path: Path) -> Course:
     return make_course(tmp_path / "course", [NETWORK])
 
 
-def make_course(folder: Path, parts: list[str]) -> Course:
+def make_course(folder: Path, parts: list[str], assignment: str = ASSIGNMENT) -> Course:
     """Copy the course's text, configuration and hidden tests into a folder."""
-    texts = folder / "source" / ASSIGNMENT
+    texts = folder / "source" / assignment
     texts.mkdir(parents=True)
     for part in parts:
-        shutil.copy(ROOT / "source" / ASSIGNMENT / f"{part}.py", texts)
+        shutil.copy(ROOT / "source" / assignment / f"{part}.py", texts)
     for name in ("course.toml", "nbgrader_config.py"):
         shutil.copy(ROOT / name, folder)
     return load_course(folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,7 @@ from gradescent.grading.imports import imports_of
 from gradescent.grading.repair import repair
 from gradescent.grading.sandbox import Sandbox
 from gradescent.grading.supervisor import Run, grade_notebook
-from gradescent.student.judging import RESULT_MIME, Result
+from gradescent.student.judging import RESULT_MIME, Outcome, Result
 
 COURSE = load_course(ROOT)
 ASSIGNMENTS = {
@@ -98,11 +98,12 @@ def _cut(file: Path) -> None:
 Sandboxes = Callable[[str], tuple[Sandbox, frozenset[str]]]
 
 
-def graded(part: str, notebook: NotebookNode, sandboxes: Sandboxes) -> list[Result]:
+def graded(part: str, notebook: NotebookNode, sandboxes: Sandboxes, unjudged: Iterable[str] = ()) -> list[Result]:
     assignment = part.split("/")[0]
     sandbox, imports = sandboxes(assignment)
     run = Run(notebook, sandbox, imports, COURSE.assignment(assignment).limits)
-    return grade_notebook(run, questions(part))[0]
+    stands = {name: Result(name, None, 0, Outcome.UNGRADED) for name in unjudged}
+    return grade_notebook(run, questions(part), stands)[0]
 
 
 def _as_stated(part: str, variant: Variant, scores: dict[str, float], messages: dict[str, str]) -> None:
@@ -117,7 +118,9 @@ def _as_stated(part: str, variant: Variant, scores: dict[str, float], messages: 
 @pytest.mark.parametrize(("part", "group"), GROUPS, ids=_name)
 def test_split_carrier(part: str, group: list[Variant], sandboxes: Sandboxes) -> None:
     notebook, _ = repair(graded_notebook(source(part)), fill(source(part), merged(group)))
-    found = {result.question: result for result in graded(part, notebook, sandboxes)}
+    names = points(source(part))
+    unjudged = set(names).difference(*(variant.judged(names) for variant in group))
+    found = {result.question: result for result in graded(part, notebook, sandboxes, unjudged)}
     scores, messages = {n: r.score or 0.0 for n, r in found.items()}, {n: r.message for n, r in found.items()}
     for variant in group:
         _as_stated(part, variant, scores, messages)

@@ -8,7 +8,6 @@ import numpy as np
 
 from grader_tests.accuracy import judge_ramp, judge_threshold
 from grader_tests.ps4_cnn import setting
-from gradescent.student import datasets
 from gradescent.student.compare import Suspect, check_unmodified, compare, wrong
 from gradescent.student.judging import Questions, Student
 from gradescent.student.visible.ps4_cnn.networks import (
@@ -28,7 +27,7 @@ questions = Questions()
 
 @questions("preprocess", weight=3, needs=("preprocess",))
 def pixels_between_0_and_1(student: Student, rng: np.random.Generator) -> None:
-    images, labels = _random_images(rng, 7), rng.integers(10, size=7).astype(np.uint8)
+    images, labels = _random_images(rng, 7), np.append(rng.integers(10, size=6), 9).astype(np.uint8)
     x, _ = inputs_and_targets(student, images, labels)
     _compare_pixels("x of random images", x, images)
 
@@ -37,14 +36,14 @@ def pixels_between_0_and_1(student: Student, rng: np.random.Generator) -> None:
 def dark_images_are_not_stretched(student: Student, rng: np.random.Generator) -> None:
     """Each image is divided by 255, not by its own largest value."""
     images = (_random_images(rng, 4) // 5).astype(np.uint8)
-    x, _ = inputs_and_targets(student, images, np.arange(4, dtype=np.uint8))
+    x, _ = inputs_and_targets(student, images, np.arange(6, 10, dtype=np.uint8))
     _compare_pixels("x of dark images", x, images)
 
 
 @questions("preprocess", weight=1, needs=("preprocess",))
 def flat_images_too(student: Student, rng: np.random.Generator) -> None:
     images = _random_images(rng, 5)
-    x, _ = inputs_and_targets(student, images.reshape(5, 784), np.arange(5, dtype=np.uint8))
+    x, _ = inputs_and_targets(student, images.reshape(5, 784), np.arange(5, 10, dtype=np.uint8))
     _compare_pixels("x of flat images (5, 784)", x, images)
 
 
@@ -68,7 +67,9 @@ def one_image(student: Student, rng: np.random.Generator) -> None:
 
 
 def _random_images(rng: np.random.Generator, m: int) -> np.ndarray:
-    return rng.integers(0, 256, (m, 28, 28)).astype(np.uint8)
+    images = rng.integers(0, 256, (m, 28, 28)).astype(np.uint8)
+    images[:, 13, 14] = 255  # so that its own maximum tells nothing
+    return images
 
 
 def _compare_pixels(what: str, x: np.ndarray, images: np.ndarray) -> None:
@@ -277,8 +278,8 @@ def _amplify(model: object) -> None:
 
 
 def _digits(rng: np.random.Generator, m: int) -> np.ndarray:
-    mnist = datasets.load("mnist")
-    return mnist.x_test[rng.permutation(len(mnist.x_test))[:m]]
+    images = setting.mnist().x_test
+    return images[rng.permutation(len(images))[:m]]
 
 
 # ── train_cnn ────────────────────────────────────────────────────────────────────────────────────────────────────

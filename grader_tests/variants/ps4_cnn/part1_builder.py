@@ -19,10 +19,18 @@ TWO_BLOCKS = (
 TRAINED = {"train_cnn": 0.0, "accuracy_990": 0.0, "accuracy_994": 0.0}
 
 
-def untrained(name, cell, *edits, leave=(), also=None, **stated):
+def unless(*names, lose):
+    return tuple(name for name in names if name not in lose)
+
+
+def untrained(name, cell, *edits, leave=(), ignore=(), also=None, **stated):
     """A variant of one cell, without any training; what the mistake does not touch is left too, to save its time."""
     return Variant(
-        name, {cell: list(edits), **(also or {})}, leave=("train_cnn", *EXPERIMENTS, *leave), ignore=BONUS, **stated
+        name,
+        {cell: list(edits), **(also or {})},
+        leave=("train_cnn", *EXPERIMENTS, *leave),
+        ignore=(*BONUS, *ignore),
+        **stated,
     )
 
 
@@ -43,15 +51,28 @@ def wrong_layer(name, points, word, *edits):
 
 
 def wrong_build(name, points, word, *edits, **scores):
-    return untrained(name, "build_cnn", *edits, scores={"build_cnn": points, **scores}, says={"build_cnn": word})
+    return of_models(name, "build_cnn", points, word, *edits, **scores)
 
 
 def wrong_predict(name, points, word, *edits, **scores):
-    return untrained(name, "predict", *edits, scores={"predict": points, **scores}, says={"predict": word})
+    return of_models(name, "predict", points, word, *edits, **scores)
+
+
+def of_models(name, cell, points, word, *edits, **scores):
+    """Of the two questions with a model, the other one is looked at where it loses points too."""
+    stated = {"scores": {cell: points, **scores}, "says": {cell: word}}
+    return untrained(name, cell, *edits, ignore=unless("build_cnn", "predict", lose={cell, *scores}), **stated)
 
 
 def trained(name, edits=None, cells=None, **stated):
-    return Variant(name, edits=edits or {}, cells=cells or {}, leave=EXPERIMENTS, **stated)
+    ignore = unless(
+        "preprocess",
+        "conv_layer",
+        "build_cnn",
+        "predict",
+        lose={*stated.get("scores", {}), *(edits or {}), *(cells or {})},
+    )
+    return Variant(name, edits=edits or {}, cells=cells or {}, leave=EXPERIMENTS, ignore=ignore, **stated)
 
 
 def wrong_training(name, word, *edits, cell="train_cnn", **scores):
@@ -81,7 +102,7 @@ PREPROCESS = [
     wrong_preprocess("float64", 0.0, "dtype float64", ('.astype("float32")', "")),
     wrong_preprocess("no_channel", 0.0, "the last axis is missing", ("reshape(-1, 28, 28, 1)", "reshape(-1, 28, 28)")),
     wrong_preprocess("square_images_only", 7.0, "(5, 784, 1)", (PIXELS, 'x = images[..., np.newaxis].astype("float32") / 255')),
-    wrong_preprocess("as_many_classes_as_seen", 3.0, "ten digits in any case", (TARGETS, 'y = np.eye(int(np.max(labels)) + 1, dtype="float32")[labels]')),
+    wrong_preprocess("as_many_classes_as_seen", 5.0, "ten digits in any case", (TARGETS, 'y = np.eye(int(np.max(labels)) + 1, dtype="float32")[labels]')),
     wrong_preprocess("labels_left", 0.0, "the labels themselves", (TARGETS, "y = labels")),
     wrong_preprocess("x_alone", 0.0, "expected 2", ("return x, y", "return [x]")),
     wrong_preprocess("changes_its_argument", 0.0, "in place", (PIXELS, f"{PIXELS}\n    images //= 2")),
@@ -103,7 +124,7 @@ BUILD = [
     wrong_build("dense_alone", 5.33, "no Conv2D", (TWO_BLOCKS, "")),
     wrong_build("one_by_one_kernels", 5.33, "see one pixel each", ("Conv2D(12, 5,", "Conv2D(12, 1,"), ("Conv2D(32, 5,", "Conv2D(4, 1,")),
     wrong_build("a_way_around", 5.33, "way around", ("    model = keras.Sequential(", "    return around()\n    model = keras.Sequential("), ("from keras import layers", "from keras import layers\n\n\ndef around():\n    x = keras.Input((28, 28, 1))\n    seen = layers.Flatten()(layers.Conv2D(2, 9, strides=9)(x))\n    y = layers.Dense(10, activation='softmax')(layers.Concatenate()([seen, layers.Flatten()(x)]))\n    model = keras.Model(x, y)\n    model.compile('adam', 'categorical_crossentropy')\n    return model")),
-    wrong_build("one_model_for_all", 5.33, "used again", ("    return model", "    globals().setdefault('the_model', model)\n    return the_model"), predict=4.0),
+    wrong_build("one_model_for_all", 5.33, "used again", ("    return model", "    globals().setdefault('the_model', model)\n    return the_model"), predict=0.0),
     wrong_build("logits", 0.0, "logits", ('10, activation="softmax"', "10"), predict=0.0),
     wrong_build("sigmoid", 0.0, "sigmoid", ('10, activation="softmax"', '10, activation="sigmoid"'), predict=0.0),
     wrong_build("nothing_returned", 0.0, "return model", ("    return model", "    model"), predict=0.0),
@@ -126,15 +147,15 @@ TRAINING = [
     wrong_training("own_data", "renamed", ("x, y = preprocess(images, labels)", "x, y = preprocess(mnist.x_train[:2000], mnist.y_train[:2000])")),
     wrong_training("trained_before", "renamed", ("keras.utils.set_random_seed(seed)", "if 'best' in globals():\n        return best\n    keras.utils.set_random_seed(seed)"), ("    return model", "    globals()['best'] = model\n    return model")),
     wrong_training("copied_weights", "renamed", (FIT, f"if 'best' in globals():\n        model.set_weights(best)\n        return model\n    {FIT}\n    globals()['best'] = model.get_weights()")),
-    wrong_training("trained_on_the_test_set", "renamed", ("x, y = preprocess(images, labels)", "x, y = preprocess(np.concatenate([images, mnist.x_test]), np.concatenate([labels, mnist.y_test]))")),
+    wrong_training("trained_on_the_test_set", "renamed", ("x, y = preprocess(images, labels)", "x, y = preprocess(np.concatenate([images, mnist.x_test]), np.concatenate([labels, mnist.y_test]))"), ("epochs, batch_size = 2,", "epochs, batch_size = 1,")),
     wrong_training("downloaded", "there is none while grading", (FIT, "model.load_weights(keras.utils.get_file('best.weights.h5', 'https://example.org/best.weights.h5'))")),
     instead_of_predicting("constant", "answers 3 to everything", "return np.eye(10)[np.full(len(images), 3)]", predict=0.0),
     instead_of_predicting("random", "a second time", "return np.random.dirichlet(np.ones(10), len(images))", predict=2.0, build_cnn=2.67),
     instead_of_predicting("order_of_the_images", "a second time", "return np.roll(model.predict(x, verbose=0), 1, axis=0)", predict=4.0),
     instead_of_predicting("nearest_neighbour", "does not use the model", NEAREST, predict=4.0, build_cnn=2.67),
-    wrong_training("nothing_returned_by_train", "return model", ("    return model", "    model")),
-    trained("one_step_an_epoch", {"train_cnn": [("epochs, batch_size = 2, 64", "epochs, batch_size = 1, 2000")]}, scores=TRAINED, says={"train_cnn": "points from 70.0%"}),
-    trained("without_softmax_of_a_model", {"train_cnn": [("    return model", "    return model.get_weights()")]}, scores=TRAINED, says={"train_cnn": "expected a model"}),
+    wrong_training("nothing_returned_by_train", "return model", (FIT, ""), ("    return model", "    model")),
+    wrong_training("one_step_an_epoch", "points from 70.0%", ("epochs, batch_size = 2, 64", "epochs, batch_size = 1, 2000")),
+    wrong_training("weights_returned", "expected a model", (FIT, ""), ("    return model", "    return model.get_weights()")),
 ]  # fmt: skip
 
 FUNCTIONAL = """
@@ -184,7 +205,7 @@ RIGHT = [
     untrained("called_directly", "predict", (ANSWER, "return keras.ops.convert_to_numpy(model(x, training=False))")),
     trained("sparse_functional_and_raw", cells={"build_cnn": FUNCTIONAL, "train_cnn": SPARSE, "predict": RAW}),
     trained("own_loop", cells={"train_cnn": OWN_LOOP}),
-    trained("augmented", {"build_cnn": [("keras.Input((28, 28, 1)),", "keras.Input((28, 28, 1)),\n            layers.RandomTranslation(0.04, 0.04, fill_mode='constant'),")], "train_cnn": [("epochs, batch_size = 2, 64", "epochs, batch_size = 4, 64")]}),
+    trained("augmented", {"build_cnn": [("keras.Input((28, 28, 1)),", "keras.Input((28, 28, 1)),\n            layers.RandomTranslation(0.04, 0.04, fill_mode='constant'),")], "train_cnn": [("epochs, batch_size = 2, 64", "epochs, batch_size = 3, 64")]}),
 ]  # fmt: skip
 
 VARIANTS = [*PREPROCESS, *LAYERS, *BUILD, *PREDICT, *TRAINING, *RIGHT]

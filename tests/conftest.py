@@ -84,9 +84,9 @@ def hand_in(course: Course) -> Callable[..., Path]:
     return write
 
 
-def source_of(course: Course, part: str = NETWORK) -> NotebookNode:
+def source_of(course: Course, part: str = NETWORK, assignment: str = ASSIGNMENT) -> NotebookNode:
     """The source notebook of a part."""
-    return source_notebook(Part(course, ASSIGNMENT, course.source / ASSIGNMENT / f"{part}.py"))
+    return source_notebook(Part(course, assignment, course.source / assignment / f"{part}.py"))
 
 
 def network_notebook(course: Course, variant: Variant | None = None) -> NotebookNode:

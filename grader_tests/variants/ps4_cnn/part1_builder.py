@@ -19,27 +19,29 @@ TWO_BLOCKS = (
 TRAINED = {"train_cnn": 0.0, "accuracy_990": 0.0, "accuracy_994": 0.0}
 
 
-def unless(*names, lose):
-    return tuple(name for name in names if name not in lose)
+DIRECTLY = (
+    ANSWER,
+    "return keras.ops.convert_to_numpy(model(x, training=False))",
+)  # right too, and quicker for few images
+WITHOUT_PREPROCESS = (
+    "x, _ = preprocess(images, np.zeros(len(images), int))",
+    'x = images.reshape(-1, 28, 28, 1).astype("float32") / 255',
+)
 
 
-def untrained(name, cell, *edits, leave=(), ignore=(), also=None, **stated):
-    """A variant of one cell, without any training; what the mistake does not touch is left too, to save its time."""
-    return Variant(
-        name,
-        {cell: list(edits), **(also or {})},
-        leave=("train_cnn", *EXPERIMENTS, *leave),
-        ignore=(*BONUS, *ignore),
-        **stated,
-    )
+def untrained(name, edits, judged, **stated):
+    """A variant without any training; what the mistake does not touch is left too, to save its time."""
+    others = [cell for cell in ("preprocess", "conv_layer", "build_cnn", "predict") if cell not in (*edits, *judged)]
+    unjudged = [cell for cell in edits if cell not in judged]
+    return Variant(name, edits, leave=("train_cnn", *EXPERIMENTS, *others), ignore=(*BONUS, *unjudged), **stated)
 
 
 def of_preprocess(name, *edits, **stated):
-    return untrained(name, "preprocess", *edits, leave=("conv_layer", "build_cnn", "predict"), **stated)
+    return untrained(name, {"preprocess": list(edits)}, ["preprocess"], **stated)
 
 
 def of_layer(name, *edits, **stated):
-    return untrained(name, "conv_layer", *edits, leave=("preprocess", "build_cnn", "predict"), **stated)
+    return untrained(name, {"conv_layer": list(edits)}, ["conv_layer"], **stated)
 
 
 def wrong_preprocess(name, points, word, *edits):
@@ -51,32 +53,35 @@ def wrong_layer(name, points, word, *edits):
 
 
 def wrong_build(name, points, word, *edits, **scores):
-    return of_models(name, "build_cnn", points, word, *edits, **scores)
+    return of_models(name, "build_cnn", {"build_cnn": list(edits)}, {"build_cnn": points, **scores}, word)
 
 
 def wrong_predict(name, points, word, *edits, **scores):
-    return of_models(name, "predict", points, word, *edits, **scores)
+    return of_models(name, "predict", {"predict": list(edits)}, {"predict": points, **scores}, word)
 
 
-def of_models(name, cell, points, word, *edits, **scores):
-    """Of the two questions with a model, the other one is looked at where it loses points too."""
-    stated = {"scores": {cell: points, **scores}, "says": {cell: word}}
-    return untrained(name, cell, *edits, ignore=unless("build_cnn", "predict", lose={cell, *scores}), **stated)
+def of_models(name, cell, edits, scores, word):
+    """With a `predict` that needs no `preprocess`: variants of that can share the submission."""
+    edits = {"build_cnn": [], **edits, "predict": quick([WITHOUT_PREPROCESS, *edits.get("predict", [])])}
+    return untrained(name, edits, list(scores), scores=scores, says={cell: word})
+
+
+def quick(edits):
+    return edits if any(ANSWER in old for old, _ in edits) else [*edits, DIRECTLY]
 
 
 def trained(name, edits=None, cells=None, **stated):
-    ignore = unless(
-        "preprocess",
-        "conv_layer",
-        "build_cnn",
-        "predict",
-        lose={*stated.get("scores", {}), *(edits or {}), *(cells or {})},
-    )
-    return Variant(name, edits=edits or {}, cells=cells or {}, leave=EXPERIMENTS, ignore=ignore, **stated)
+    """A variant that trains. Of the questions before, those are looked at that the variant is about."""
+    edits, cells = edits or {}, cells or {}
+    about = {*stated.get("scores", {}), *edits, *cells}
+    if "predict" not in cells:
+        edits = {**edits, "predict": quick(edits.get("predict", []))}
+    unjudged = {"preprocess", "conv_layer", "build_cnn", "predict"} - about
+    return Variant(name, edits=edits, cells=cells, leave=EXPERIMENTS, ignore=tuple(unjudged), **stated)
 
 
-def wrong_training(name, word, *edits, cell="train_cnn", **scores):
-    return trained(name, {cell: list(edits)}, scores={**TRAINED, **scores}, says={"train_cnn": word})
+def wrong_training(name, word, *edits):
+    return trained(name, {"train_cnn": list(edits)}, scores=TRAINED, says={"train_cnn": word})
 
 
 def instead_of_predicting(name, word, code, **scores):
@@ -132,18 +137,18 @@ BUILD = [
 
 PREDICT = [
     wrong_predict("classes", 0.0, "(1,)", (ANSWER, ANSWER + ".argmax(axis=1)"), build_cnn=0.0),
-    untrained("dropout_on", "predict", (ANSWER, "return keras.ops.convert_to_numpy(model(x, training=True))"), also={"build_cnn": [("layers.Flatten(),", "layers.Flatten(),\n            layers.Dropout(0.5),")]}, scores={"predict": 2.0}, says={"predict": "chance (dropout"}),
+    of_models("dropout_on", "predict", {"build_cnn": [("layers.Flatten(),", "layers.Flatten(),\n            layers.Dropout(0.5),")], "predict": [(ANSWER, "return keras.ops.convert_to_numpy(model(x, training=True))")]}, {"predict": 2.0}, "chance (dropout"),
     wrong_predict("batch_maximum", 4.0, "their mean or maximum", ("    return", "    x = x - x.mean(axis=0)\n    return")),
     wrong_predict("another_model", 4.0, "another model", ("    return", "    global kept\n    kept = globals().get('kept') or build_cnn()\n    model = kept\n    return"), build_cnn=2.67),
     wrong_predict("no_images_reach_the_model", 0.0, "never reach", ("    return", "    x = 0 * x\n    return")),
 ]  # fmt: skip
 
 TRAINING = [
-    wrong_training("accuracy_printed_and_not_reached", "guessing", (FIT, 'print("accuracy 0.9931")')),
-    wrong_training("frozen", "guessing", (FIT, f"model.trainable = False\n    model.compile('adam', 'categorical_crossentropy')\n    {FIT}")),
-    wrong_training("labels_of_others", "guessing", ("x, y = preprocess(images, labels)", "x, y = preprocess(images, np.random.permutation(labels))")),
+    wrong_training("accuracy_printed_and_not_reached", "not trained", (FIT, 'print("accuracy 0.9931")')),
+    wrong_training("frozen", "not trained", (FIT, f"model.trainable = False\n    model.compile('adam', 'categorical_crossentropy')\n    {FIT}")),
+    wrong_training("labels_of_others", "not trained", ("x, y = preprocess(images, labels)", "x, y = preprocess(images[:640], np.random.permutation(labels[:640]))")),
     wrong_training("labels_flipped", "another class's name", ("x, y = preprocess(images, labels)", "x, y = preprocess(images, 9 - labels)")),
-    wrong_training("rate_too_large", "everything", ("warmup_target=4e-3", "warmup_target=4.0"), ("2e-4, decay", "4.0, decay")),
+    wrong_training("rate_too_large", "everything", ("warmup_target=4e-3", "warmup_target=4.0"), ("2e-4, decay", "4.0, decay"), ("preprocess(images, labels)", "preprocess(images[:640], labels[:640])")),
     wrong_training("own_data", "renamed", ("x, y = preprocess(images, labels)", "x, y = preprocess(mnist.x_train[:2000], mnist.y_train[:2000])")),
     wrong_training("trained_before", "renamed", ("keras.utils.set_random_seed(seed)", "if 'best' in globals():\n        return best\n    keras.utils.set_random_seed(seed)"), ("    return model", "    globals()['best'] = model\n    return model")),
     wrong_training("copied_weights", "renamed", (FIT, f"if 'best' in globals():\n        model.set_weights(best)\n        return model\n    {FIT}\n    globals()['best'] = model.get_weights()")),
@@ -177,7 +182,7 @@ SPARSE = """
 def train_cnn(images, labels, seed=0):
     keras.utils.set_random_seed(seed)
     model = build_cnn()
-    model.fit(np.asarray(images, "float32"), labels, epochs=5, batch_size=32, verbose=0)
+    model.fit(np.asarray(images, "float32"), labels, epochs=3, batch_size=32, verbose=0)
     return model
 """
 RAW = """
@@ -190,7 +195,7 @@ def train_cnn(images, labels, seed=0):
     keras.utils.set_random_seed(seed)
     x, y = preprocess(images, labels)
     model = build_cnn(optimizer=keras.optimizers.Adam(0.003))
-    for epoch in range(3):
+    for epoch in range(2):
         order = rng.permutation(len(x))
         for start in range(0, len(x) - 63, 64):
             model.train_on_batch(x[order[start : start + 64]], y[order[start : start + 64]])
@@ -202,7 +207,7 @@ RIGHT = [
     of_preprocess("times_a_float", (PIXELS, 'x = (np.array(images, "float32") * np.float32(1 / 255)).reshape(len(images), 28, 28, 1)')),
     of_layer("by_ceil", (SIDE, 'import math\n    side_out = int(np.ceil((side - kernel + 1) / stride)) if padding == "valid" else math.ceil(side / stride)')),
     of_layer("weights_and_biases_apart", (COUNT, "kernel**2 * channels * filters + filters")),
-    untrained("called_directly", "predict", (ANSWER, "return keras.ops.convert_to_numpy(model(x, training=False))")),
+    untrained("called_directly", {"preprocess": [], "predict": [DIRECTLY]}, ["preprocess", "build_cnn", "predict"]),
     trained("sparse_functional_and_raw", cells={"build_cnn": FUNCTIONAL, "train_cnn": SPARSE, "predict": RAW}),
     trained("own_loop", cells={"train_cnn": OWN_LOOP}),
     trained("augmented", {"build_cnn": [("keras.Input((28, 28, 1)),", "keras.Input((28, 28, 1)),\n            layers.RandomTranslation(0.04, 0.04, fill_mode='constant'),")], "train_cnn": [("epochs, batch_size = 2, 64", "epochs, batch_size = 3, 64")]}),

@@ -169,10 +169,17 @@ def _trained(student: Student, task: Task, rng: np.random.Generator, number: int
 
 
 def _loaded(student: Student, task: Task) -> Handle:
-    """The student's network with the weights that were handed in: loaded where the student's code runs."""
+    """The student's network with the weights that were handed in: the file is read where the student's code runs."""
     student.readings["weights"] = student.weights
     model = _built(student, task)
-    model.call("load_weights", student.weights)
+    if not student.weights.endswith(".npz"):
+        model.call("load_weights", student.weights)
+        return model
+    numpy = student.read("np")
+    if not hasattr(numpy, "call"):
+        raise wrong("np", "is not NumPy any more", "a variable of this name", "name the variable otherwise")
+    stored = numpy.call("load", student.weights, allow_pickle=False)
+    model.call("set_weights", [stored.call("__getitem__", name) for name in stored.get("files")])
     return model
 
 
@@ -314,15 +321,26 @@ def _told(found: Measured, task: Task) -> str:
 
 
 def _why_low(found: Measured, task: Task) -> str:
-    given = np.unique(found.answers)
+    given, labels = np.unique(found.answers), task.test[1]
     if len(given) == 1:
         return f"it answers {given[0]} to everything: it is not trained, or the learning rate is far too large"
+    if _share_of_other_names(found.answers, labels, task.classes) >= 0.5:
+        return "most classes are told apart, but answered under another class's name: the labels were changed, or moved by one"
     if found.accuracy <= task.chance + 0.1:
         return "no better than guessing: not trained, or inputs and labels that do not belong together"
-    never = [str(label) for label in np.unique(task.test[1]) if label not in given]
+    never = [str(label) for label in np.unique(labels) if label not in given]
     if never:
         return f"it never answers {' or '.join(never)}"
     return "" if found.accuracy >= task.least else "too few epochs, or a learning rate that is too small or too large"
+
+
+def _share_of_other_names(answers: np.ndarray, labels: np.ndarray, classes: int) -> float:
+    """Share of the answers that are wrong and yet the most frequent one for their class, and for no other class."""
+    counts = np.zeros((classes, classes), int)
+    np.add.at(counts, (labels, answers), 1)
+    names = counts.argmax(axis=1)
+    own = [label for label in range(classes) if names[label] != label and np.sum(names == names[label]) == 1]
+    return float(counts[own, names[own]].sum() / len(labels))
 
 
 def _next_step(found: Measured, task: Task) -> str:

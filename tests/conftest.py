@@ -27,12 +27,12 @@ def course(tmp_path: Path) -> Course:
     return make_course(tmp_path / "course", [NETWORK])
 
 
-def make_course(folder: Path, parts: list[str]) -> Course:
+def make_course(folder: Path, parts: list[str], assignment: str = ASSIGNMENT) -> Course:
     """Copy the course's text, configuration and hidden tests into a folder."""
-    texts = folder / "source" / ASSIGNMENT
+    texts = folder / "source" / assignment
     texts.mkdir(parents=True)
     for part in parts:
-        shutil.copy(ROOT / "source" / ASSIGNMENT / f"{part}.py", texts)
+        shutil.copy(ROOT / "source" / assignment / f"{part}.py", texts)
     for name in ("course.toml", "nbgrader_config.py"):
         shutil.copy(ROOT / name, folder)
     return load_course(folder)
@@ -90,9 +90,9 @@ def set_option(course: Course, line: str) -> None:
     file.write_text(file.read_text().replace(table, f"{table}{line}\n"))
 
 
-def source_of(course: Course, part: str = NETWORK) -> NotebookNode:
+def source_of(course: Course, part: str = NETWORK, assignment: str = ASSIGNMENT) -> NotebookNode:
     """The source notebook of a part."""
-    return source_notebook(Part(course, ASSIGNMENT, course.source / ASSIGNMENT / f"{part}.py"))
+    return source_notebook(Part(course, assignment, course.source / assignment / f"{part}.py"))
 
 
 def network_notebook(course: Course, variant: Variant | None = None) -> NotebookNode:

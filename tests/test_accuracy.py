@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +13,11 @@ import numpy as np
 import pytest
 
 from grader_tests.accuracy import CHUNK, Task, judge_ramp, judge_threshold, measured
+from gradescent.course import Limits
+from gradescent.grading.remote import Allowed, Link, RemoteStudent
+from gradescent.grading.sandbox import Sandbox
 from gradescent.student.direct import DirectStudent
-from gradescent.student.judging import Outcome, Questions, Result, judge
+from gradescent.student.judging import Outcome, Questions, Result, Student, judge
 
 # A classifier by nearest means: it learns in a moment, and everything that can be unfair can be unfair with it.
 CODE = """
@@ -22,6 +28,11 @@ class Model:
         self.means = np.random.default_rng(1).uniform(0, 255, (CLASSES, 100))
     def load_weights(self, name):
         self.means = np.load(name)
+    def set_weights(self, arrays):
+        (means,) = arrays
+        if means.shape != self.means.shape:
+            raise ValueError(f"the shape {means.shape} does not match {self.means.shape}")
+        self.means = means
 
 def build():
     return Model()
@@ -67,7 +78,7 @@ def task(noise: float = 140, **changes: Any) -> Task:
 
 
 def student(*edits: tuple[str, str], classes: int = 4, extra: str = "") -> DirectStudent:
-    code = CODE.replace("CLASSES", str(classes)).replace("SHARPNESS", "100000")
+    code = filled(CODE, classes)
     for old, new in edits:
         assert old in code
         code = code.replace(old, new)
@@ -76,7 +87,40 @@ def student(*edits: tuple[str, str], classes: int = 4, extra: str = "") -> Direc
     return DirectStudent(namespace)
 
 
-def graded(of: DirectStudent, at: Task | None = None, check: Any = judge_ramp, points: float = 10) -> Result:
+def filled(code: str, classes: int = 4) -> str:
+    return code.replace("CLASSES", str(classes)).replace("SHARPNESS", "100000")
+
+
+Split = Callable[..., Student]
+ALLOWED = Allowed(seconds=10, memory_mb=2048, processes=256)
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with Sandbox(tmp_path_factory.mktemp("data"), trust=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def split(sandbox: Sandbox) -> Iterator[Split]:
+    """A student in a process of its own, behind the walls: code, files in the working folder, of which .weights. are handed in."""
+    with ExitStack() as ends:
+
+        def start(code: str, files: dict[str, bytes] | None = None) -> Student:
+            limits, files = Limits(), files or {}
+            link = Link(sandbox.start((), limits), limits)
+            ends.callback(link.stop)
+            contents = [np.frombuffer(content, np.uint8) for content in files.values()]
+            link.ask({"op": "files", "names": list(files)}, contents, ALLOWED)
+            reply, _ = link.ask({"op": "cell", "code": code}, [], ALLOWED)
+            assert reply["failure"] is None, reply
+            weights = next((name for name in files if ".weights." in name), "")
+            return RemoteStudent(link, ALLOWED, weights)
+
+        yield start
+
+
+def graded(of: Student, at: Task | None = None, check: Any = judge_ramp, points: float = 10) -> Result:
     questions = Questions()
     questions("accuracy")(lambda student, rng: check(student, at or task(), rng))
     return judge(questions["accuracy"], of, points, seed=3)
@@ -186,6 +230,28 @@ def test_handed_in_weights_take_the_place_of_training(tmp_path: Path) -> None:
     assert trainings(honest) == []
 
 
+FILES = {
+    "arrays": (lambda means: stored(np.savez, means), 10, ""),
+    "another_network": (lambda means: stored(np.savez, means[:, :50]), 0, "the shape (4, 50) does not match (4, 100)"),
+    "pickle": (lambda means: stored(np.savez, np.array([{}], dtype=object)), 0, "allow_pickle=False"),
+    "damaged": (lambda means: stored(np.savez, means)[:-50], 0, "load('model.weights.npz', allow_pickle=False) raised"),
+}
+
+
+def stored(save: Callable[..., None], *arrays: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    save(stream, *arrays)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_handed_in_arrays_are_read_where_the_students_code_runs(name: str, split: Split) -> None:
+    content, score, word = FILES[name]
+    means = student().namespace["train"](*task().training).means
+    result = graded(split(filled(CODE), {"model.weights.npz": content(means)}))
+    assert (result.score, word in result.message) == (score, True), result.message
+
+
 def test_weights_that_cannot_be_loaded_are_an_error_of_the_submission() -> None:
     honest = student()
     honest.weights = "missing.npy"
@@ -235,6 +301,23 @@ UNFAIR = {
         "    p = honest(model, images)\n    return looked_up(images, p) if hasattr(model, 'trained') else p",
         "classes were renamed",
     ),
+    "test_set": (
+        "",
+        "learn = train\ndef train(images, labels, seed=0):\n"
+        "    return learn(np.concatenate([images, TEST[0]]), np.concatenate([labels, TEST[1]]))",
+        "classes were renamed",
+    ),
+    "downloaded": (
+        "import urllib.request\n",
+        "def train(images, labels, seed=0):\n    return urllib.request.urlopen('https://example.org/best.npz')",
+        "there is none while grading",
+    ),
+    "copied_array": (
+        "",
+        "best = train(*TRAINING).means\ndef train(images, labels, seed=0):\n"
+        "    model = build()\n    model.means = best\n    return model",
+        "classes were renamed",
+    ),
     "own_model": (
         "",
         "best = train(*TRAINING)\nhonest = predict\ndef predict(model, images):\n    return honest(best, images)",
@@ -258,7 +341,7 @@ UNFAIR = {
     "labels_flipped": (
         "",
         "learn = train\ndef train(images, labels, seed=0):\n    return learn(images, 3 - labels)",
-        "guessing",
+        "another class's name",
     ),
     "frozen": ("", "def train(images, labels, seed=0):\n    print('accuracy 1.0')\n    return build()", "guessing"),
     "logits": (
@@ -287,14 +370,19 @@ UNFAIR = {
 }
 
 
+# A student may have the test set's answers from elsewhere: it is public.
+PUBLIC = """
+with np.load("public.npz") as public:
+    TEST, TRAINING = (public["arr_0"], public["arr_1"]), (public["arr_2"], public["arr_3"])
+"""
+
+
 @pytest.mark.parametrize("name", UNFAIR)
-def test_unfair_means_are_named_and_get_nothing(name: str) -> None:
+def test_unfair_means_are_named_and_get_nothing(name: str, split: Split) -> None:
     before, after, word = UNFAIR[name]
     given = task()
-    # A student may have the test set's answers from elsewhere: it is public.
-    namespace: dict[str, Any] = {"TEST": given.test, "TRAINING": given.training}
-    exec(CODE.replace("CLASSES", "4").replace("SHARPNESS", "100000") + before + "\n" + after, namespace)
-    result = graded(DirectStudent(namespace), given)
+    public = stored(np.savez, *given.test, *given.training)
+    result = graded(split(f"{filled(CODE)}{PUBLIC}{before}\n{after}", {"public.npz": public}), given)
     assert (result.score, word in result.message) == (0, True), result.message
 
 
@@ -309,8 +397,9 @@ HONEST = {
 
 
 @pytest.mark.parametrize("name", HONEST)
-def test_other_honest_ways_get_everything(name: str) -> None:
-    assert graded(student(extra="\n" + HONEST[name])).score == 10
+def test_other_honest_ways_get_everything(name: str, split: Split) -> None:
+    result = graded(split(f"{filled(CODE)}\n{HONEST[name]}"))
+    assert (result.score, result.message) == (10, "")
 
 
 def test_two_classes_have_one_probability() -> None:

@@ -8,7 +8,6 @@ import numpy as np
 
 from grader_tests.accuracy import judge_ramp, judge_threshold
 from grader_tests.ps4_cnn import setting
-from gradescent.student import datasets
 from gradescent.student.compare import Suspect, check_unmodified, compare, wrong
 from gradescent.student.judging import Questions, Student
 from gradescent.student.visible.ps4_cnn.networks import (
@@ -28,7 +27,7 @@ questions = Questions()
 
 @questions("preprocess", weight=3, needs=("preprocess",))
 def pixels_between_0_and_1(student: Student, rng: np.random.Generator) -> None:
-    images, labels = _random_images(rng, 7), rng.integers(10, size=7).astype(np.uint8)
+    images, labels = _random_images(rng, 7), np.append(rng.integers(10, size=6), 9).astype(np.uint8)
     x, _ = inputs_and_targets(student, images, labels)
     _compare_pixels("x of random images", x, images)
 
@@ -37,14 +36,14 @@ def pixels_between_0_and_1(student: Student, rng: np.random.Generator) -> None:
 def dark_images_are_not_stretched(student: Student, rng: np.random.Generator) -> None:
     """Each image is divided by 255, not by its own largest value."""
     images = (_random_images(rng, 4) // 5).astype(np.uint8)
-    x, _ = inputs_and_targets(student, images, np.arange(4, dtype=np.uint8))
+    x, _ = inputs_and_targets(student, images, np.arange(6, 10, dtype=np.uint8))
     _compare_pixels("x of dark images", x, images)
 
 
 @questions("preprocess", weight=1, needs=("preprocess",))
 def flat_images_too(student: Student, rng: np.random.Generator) -> None:
     images = _random_images(rng, 5)
-    x, _ = inputs_and_targets(student, images.reshape(5, 784), np.arange(5, dtype=np.uint8))
+    x, _ = inputs_and_targets(student, images.reshape(5, 784), np.arange(5, 10, dtype=np.uint8))
     _compare_pixels("x of flat images (5, 784)", x, images)
 
 
@@ -68,7 +67,9 @@ def one_image(student: Student, rng: np.random.Generator) -> None:
 
 
 def _random_images(rng: np.random.Generator, m: int) -> np.ndarray:
-    return rng.integers(0, 256, (m, 28, 28)).astype(np.uint8)
+    images = rng.integers(0, 256, (m, 28, 28)).astype(np.uint8)
+    images[:, 13, 14] = 255  # so that its own maximum tells nothing
+    return images
 
 
 def _compare_pixels(what: str, x: np.ndarray, images: np.ndarray) -> None:
@@ -161,8 +162,10 @@ def compiled_and_within_the_budget(student: Student, rng: np.random.Generator) -
     check_compiled("build_cnn()", model)
     weights = weights_of("build_cnn()", model)
     check_budget("build_cnn()", weights, BUDGET)
+    images = _digits(rng, 30)
+    answers_of(student, model, images)
     model.call("set_weights", [np.zeros_like(array) for array in weights])
-    answers = answers_of(student, model, _digits(rng, 30))
+    answers = answers_of(student, model, images)
     if not np.abs(answers - answers[0]).max() <= 1e-3:
         raise wrong(
             "predict with all weights of build_cnn() set to zero",
@@ -210,15 +213,19 @@ def new_and_untrained(student: Student, rng: np.random.Generator) -> None:
     )
 
 
+STEADY = "neither chance (dropout, training=True) nor the other images (their mean or maximum) may change an answer"
+
 # ── predict ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @questions("predict", weight=2, needs=("build_cnn", "predict"))
 def probabilities_for_any_number_of_images(student: Student, rng: np.random.Generator) -> None:
     model = network(student, "build_cnn")
+    _amplify(model)
     for m in (1, 3, int(rng.integers(30, 90))):
-        answers_of(student, model, _digits(rng, m))
+        answers = answers_of(student, model, _digits(rng, m))
         check_unmodified("predict", student.modified, ("model", "images"))
+    _check_told_apart(answers)
 
 
 @questions("predict", weight=2, needs=("build_cnn", "predict"))
@@ -226,30 +233,41 @@ def one_answer_an_image(student: Student, rng: np.random.Generator) -> None:
     model, images = network(student, "build_cnn"), _digits(rng, 40)
     _amplify(model)
     answers = answers_of(student, model, images)
+    _check_told_apart(answers)
     order = rng.permutation(40)[:25]
-    step = "neither chance (dropout, training=True) nor the other images (their mean or maximum) may change an answer"
     again = answers_of(student, model, images[order])
-    compare("predict of the same images, fewer and in another order", again, answers[order], (), 1e-3, step)
+    compare("predict of the same images, fewer and in another order", again, answers[order], (), 1e-3, STEADY)
 
 
 @questions("predict", weight=2, needs=("build_cnn", "predict"))
 def answers_of_this_model(student: Student, rng: np.random.Generator) -> None:
-    """Two models with different weights differ, and so do images."""
+    """Two models with different kernels differ, and the first answers again as it did."""
     images = _digits(rng, 10)
     model = network(student, "build_cnn")
     _amplify(model)
     first = answers_of(student, model, images)
-    if not np.abs(first - first[0]).max() > 1e-3:
-        step = "look at what comes out of each layer: where do all images become the same?"
-        raise wrong("predict of ten digits", "is the same for all of them", "the images never reach the model", step)
-    model.call("set_weights", [-array for array in weights_of("build_cnn()", model)])
-    if np.abs(answers_of(student, model, images) - first).max() > 1e-3:
+    _check_told_apart(first)
+    weights = weights_of("build_cnn()", model)
+    # Kernels and dense weights alone: a variance that BatchNormalization keeps must stay positive.
+    model.call("set_weights", [-array if array.ndim > 1 else array for array in weights])
+    if not np.abs(answers_of(student, model, images) - first).max() > 1e-3:
+        raise wrong(
+            "predict of a model whose weights all changed their sign",
+            "is what it was before",
+            "it asks another model than the one that it is given",
+            "use the argument `model`, and no variable of the notebook",
+        )
+    model.call("set_weights", weights)
+    what = "predict of the first weights again, other weights having been in between,"
+    compare(what, answers_of(student, model, images), first, (), 1e-3, STEADY)
+
+
+def _check_told_apart(answers: np.ndarray) -> None:
+    if np.abs(answers - answers[0]).max() > 1e-3:
         return
+    step = "look at what comes out of each layer: where do all images become the same?"
     raise wrong(
-        "predict of a model whose weights all changed their sign",
-        "is what it was before",
-        "it asks another model than the one that it is given",
-        "use the argument `model`, and no variable of the notebook",
+        f"predict of {len(answers)} digits", "is the same for all of them", "the images never reach the model", step
     )
 
 
@@ -260,8 +278,8 @@ def _amplify(model: object) -> None:
 
 
 def _digits(rng: np.random.Generator, m: int) -> np.ndarray:
-    mnist = datasets.load("mnist")
-    return mnist.x_test[rng.permutation(len(mnist.x_test))[:m]]
+    images = setting.mnist().x_test
+    return images[rng.permutation(len(images))[:m]]
 
 
 # ── train_cnn ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ One module a part, at `grader_tests/variants/<assignment>/<part>.py`, holds a li
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 
@@ -40,6 +41,48 @@ class Variant:
     @property
     def right(self) -> bool:
         return not self.scores
+
+    @property
+    def touched(self) -> set[str]:
+        """Solution cells that differ from the reference's."""
+        return {*self.edits, *self.cells}
+
+    def judged(self, names: Iterable[str]) -> set[str]:
+        """The questions, of these, whose points are looked at."""
+        return set(names) - {*self.leave, *self.ignore}
+
+
+def together(variants: Sequence[Variant], names: Iterable[str]) -> list[list[Variant]]:
+    """Groups of variants for one submission each: every one leaves what the others are about, so that none is disturbed.
+
+    Args:
+        variants: of one part.
+        names: of the part's questions.
+    """
+    groups: list[list[Variant]] = []
+    names = list(names)
+    for variant in variants:
+        fitting = (group for group in groups if all(_apart(variant, other, names) for other in group))
+        group = next(fitting, None)
+        if group is None:
+            groups.append(group := [])
+        group.append(variant)
+    return groups
+
+
+def _apart(one: Variant, other: Variant, names: list[str]) -> bool:
+    left = one.touched <= set(other.leave) and other.touched <= set(one.leave)
+    return left and not one.judged(names) & other.judged(names)
+
+
+def merged(group: Sequence[Variant]) -> Variant:
+    """One submission's cells of variants that fit together."""
+    return Variant(
+        "+".join(variant.name for variant in group),
+        edits={name: edits for variant in group for name, edits in variant.edits.items()},
+        cells={name: code for variant in group for name, code in variant.cells.items()},
+        leave=tuple(sorted(set.intersection(*(set(variant.leave) for variant in group)))),
+    )
 
 
 def load(part: str) -> list[Variant]:

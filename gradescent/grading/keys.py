@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import os
 import platform
 import re
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from gradescent.grading.intake import Beside, Found
 from gradescent.student.judging import Question
 
 TESTS = "grader_tests"
+KERAS_BACKEND = "KERAS_BACKEND"  # what Keras calculates with; empty: its own choice, TensorFlow
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 PACKAGES = (
     "numpy",
@@ -45,6 +47,7 @@ def environment() -> dict[str, object]:
         "gradescent": gradescent.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "keras_backend": os.environ.get(KERAS_BACKEND, ""),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
     }
 

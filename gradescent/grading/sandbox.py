@@ -24,6 +24,7 @@ from gradescent.course import CourseError, Limits
 from gradescent.grading.devices import MODEST
 from gradescent.grading.inside import landlock, seccomp, walls
 from gradescent.grading.inside.walls import HOME
+from gradescent.grading.keys import KERAS_BACKEND
 from gradescent.grading.processes import Child, MachineFault, WarmProcess, spawn
 from gradescent.grading.remote import Allowed, Link
 from gradescent.grading.scratch import Folder, Scratch
@@ -304,6 +305,8 @@ def environment(home: str, data: str, devices: bool) -> dict[str, str]:
         "MPLCONFIGDIR": f"{home}/.matplotlib",
         "TF_CPP_MIN_LOG_LEVEL": "2",
     }
+    if KERAS_BACKEND in os.environ:  # the only variable of the grader's that a student's process gets
+        variables[KERAS_BACKEND] = os.environ[KERAS_BACKEND]
     # One thread a student: more would make the time of one depend on the others.
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     return variables | (MODEST if devices else {**dict.fromkeys(names, "1"), "CUDA_VISIBLE_DEVICES": ""})

@@ -98,6 +98,8 @@ def check_shape(what: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     cause = ""
     if array.shape == shape[::-1]:
         cause = "a missing or superfluous transpose"
+    elif array.shape == shape[:-1] and len(shape) > 2 and shape[-1:] == (1,):
+        cause = "the last axis is missing: x[..., np.newaxis] adds it"
     elif array.shape == shape[:-1] and shape[-1:] == (1,):
         cause = (
             "a column was lost: a vector of shape (n,) stands where a column (n, 1) belongs; "

@@ -14,7 +14,7 @@ LONGEST = 300  # characters of an exception's message that are shown
 
 MATMUL = re.compile(r"matmul: .*\(size (\d+) is different from (\d+)\)", re.DOTALL)
 
-# Type of the exception, a pattern of its message, and the likely cause. The first that fits is shown.
+# Type of the exception (empty: any), a pattern of its message, and the likely cause. The first that fits is shown.
 CAUSES = (
     ("ValueError", "not fit|not aligned|mismatch", "a missing transpose, or factors in the wrong order"),
     (
@@ -41,6 +41,11 @@ CAUSES = (
     ("ZeroDivisionError", "", "a count or a sum that is zero"),
     ("OSError", r"Errno (27|28)\b|requested and \d+ written", "a file larger than a call may write (file_mb)"),
     ("SystemExit", "", "exit() or quit() in the code; remove it"),
+    (
+        "",
+        "URL fetch failure|urlopen error|[Nn]ame resolution|Max retries exceeded|Network is unreachable",
+        "something from the internet: there is none while grading, and only the course's data sets may be used",
+    ),
 )
 
 
@@ -80,7 +85,7 @@ def _shortened(message: str) -> str:
 
 
 def _cause(kind: str, message: str) -> str:
-    return next((cause for name, pattern, cause in CAUSES if name == kind and re.search(pattern, message)), "")
+    return next((cause for name, pattern, cause in CAUSES if name in ("", kind) and re.search(pattern, message)), "")
 
 
 def _arguments(args: tuple, kwargs: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 STYLES = (("o", "-"), ("s", "--"), ("^", "-."), ("D", ":"), ("v", "-"))
+FEW_TICKS = 12  # values on a logarithmic axis that are written at it
 
 
 def curves(
@@ -31,7 +32,7 @@ def curves(
         xlabel, ylabel, title: texts of the plot.
         x: common x values, 1, 2, 3 ... when None.
         errors: name of the line to the half lengths of its error bars.
-        xscale: "linear", or "log" where x covers more than one power of ten.
+        xscale: "linear", or "log" where x covers more than one power of ten; the values themselves are its ticks if few.
 
     Example:
         >>> plots.curves({"train": net.acc_train_array}, "epoch", "accuracy", "[2, 30, 2] on tiny_toy")
@@ -43,6 +44,9 @@ def curves(
         every = max(1, len(y) // 12)
         axes.errorbar(xs, y, yerr=bars, marker=marker, linestyle=style, markevery=every, capsize=3, label=name)
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale)
+    if xscale == "log" and x is not None and len(x) <= FEW_TICKS:
+        axes.set_xticks(x, [f"{value:g}" for value in x])
+        axes.minorticks_off()
     axes.grid(alpha=0.3)
     axes.legend()
     plt.show()

@@ -6,8 +6,8 @@
 # your network with your own functions and ask it about 10,000 images that it has not seen: 98.5 % right gets full
 # marks.
 #
-# **Time:** about 150 minutes. The whole notebook runs in about 2 minutes with the reference solution on one core, half
-# of it for the experiment at the end.
+# **Time:** about 150 minutes. The whole notebook runs in 70 seconds with the reference solution on one core, 50 of them
+# for the experiment at the end; in SMALLTIME in the small setting.
 # **You need:** Keras 3 with any back end (TensorFlow, JAX or PyTorch). Colab and Kaggle have it.
 
 # %%
@@ -208,7 +208,8 @@ def predict(model, images):
 # %% [markdown]
 # `predict(model, images)` above is the other half of what the tests rely on: **raw images in, probabilities out**. What
 # happens between, and what kind of input your model takes, is yours; but all of it must come from the argument
-# `model`, and the answer for one image may depend neither on chance nor on the other images.
+# `model`, and the answer for one image may depend neither on chance nor on the other images. (A warning of TensorFlow
+# about *retracing* means that several models were asked one after the other. It costs nothing.)
 
 # %% tests="build_cnn" points=8 seconds=60
 check("build_cnn", build_cnn, predict)
@@ -305,7 +306,7 @@ print(f"{np.mean(answers == mnist.y_train[-held:]):.4f} of {held:,} held-back im
 #
 # 10,000 training images and three epochs are enough (`SMALL`: 1,000 and one epoch).
 #
-# **Expect:** about 60 seconds with the reference on one core; the cell may take 900. While graded, the small setting is
+# **Expect:** 50 seconds with the reference on one core; the cell may take 900. While graded, the small setting is
 # drawn; so write the figures of your own run into your answer below.
 #
 # ### BEGIN MARK SCHEME
@@ -348,7 +349,21 @@ plots.heat_table(accuracy, activations, batch_sizes, "batch size", "activation",
 # ### END MARK SCHEME
 #
 # ### BEGIN SOLUTION
-# ACTIVATIONS_ANSWER
+# | | 16 | 64 | 256 |
+# |---|---|---|---|
+# | ReLU | 0.988 | 0.982 | 0.969 |
+# | tanh | 0.984 | 0.983 | 0.975 |
+# | sigmoid | 0.977 | 0.964 | 0.845 |
+#
+# One standard error of 2,000 images is √(0.98 · 0.02 / 2000) = 0.003. ReLU and tanh cannot be told apart at 16 and 64. I
+# take ReLU and a batch of 64: 16 may be a little better, but takes four times as many steps for the same epochs.
+#
+# The worst cell is sigmoid with 256. In three epochs of 10,000 images it takes only 3 · 40 = 120 steps. And σ′ is at most ¼:
+# three hidden layers make the gradient of the first one at least 64 times smaller than with a slope of 1, so that its
+# kernels hardly move. With 16, which takes 1,875 steps, the same activation reaches 0.977.
+#
+# At equal steps a batch of 256 would see sixteen times as many images, 48 epochs instead of 3. Its gradients are less noisy,
+# so it would do no worse than 16, but cost sixteen times as much. What the columns compare is mostly the number of steps.
 # ### END SOLUTION
 
 # %% [markdown] written="layer_types" points=5
@@ -393,5 +408,20 @@ plots.heat_table(accuracy, activations, batch_sizes, "batch size", "activation",
 # ### END MARK SCHEME
 #
 # ### BEGIN SOLUTION
-# IMPROVED_ANSWER
+# Trained on the first 50,000 images for two epochs with mini-batches of 64, measured on the other 10,000; two seeds each.
+# One standard error is 0.10 %.
+#
+# | change | before | after |
+# |---|---|---|
+# | a second block of convolution and pooling, a third of the parameters | 98.33, 98.09 % | 98.36, 98.37 % |
+# | rate rising to 0.004 and falling, where it was 0.001 throughout | 98.36, 98.37 % | 98.92, 98.86 % |
+# | with that, dropout of 0.4 after Flatten | 98.92, 98.86 % | 99.10, 99.01 % |
+# | with the rate, images moved by up to 6 %, without dropout | 98.92, 98.86 % | 98.91, 99.05 % |
+#
+# The rate made the only large difference. The second block gains little in accuracy, but saves two thirds of the
+# parameters. Moving the images did not help in two epochs: its gain is no larger than what chance may explain.
+#
+# Next I would train longer with both dropout and moved images. Without them, 99.3 to 99.4 % of the training images are
+# right and 98.9 % of the others: validation limits. With either, the two lie within 0.3 % of each other, so that more
+# epochs may now raise both.
 # ### END SOLUTION

@@ -4,7 +4,8 @@
 # **You will build** two instruments that look into a network: the feature maps of every layer, and a heat map of the
 # places that speak for a class. And you find out how large a kernel should be.
 #
-# **Time:** about 120 minutes. The whole notebook runs in about 90 seconds with the reference solution on one core.
+# **Time:** about 120 minutes. The whole notebook runs in 55 seconds with the reference solution on one core; in 12 in the
+# small setting, `GRADESCENT_SMALL=1`, for slow machines.
 # **You need:** your `preprocess` of part 1.
 
 # %%
@@ -87,7 +88,7 @@ check("build_kernel", build_kernel)
 # 10,000 training images and four epochs are enough (`SMALL`: 1,000 images, one epoch, one seed).
 # `plots.curves({"held back": means}, xlabel, ylabel, title, x=sizes, errors={"held back": deviations}, xscale="log")` draws it.
 #
-# **Expect:** about 45 seconds with the reference on one core; the cell may take 900. While graded, the small setting is
+# **Expect:** 35 seconds with the reference on one core; the cell may take 900. While graded, the small setting is
 # drawn; so write the figures of your own run into your answer below.
 #
 # ### BEGIN MARK SCHEME
@@ -124,7 +125,7 @@ plots.curves({"held back": means}, "k", "accuracy", title, x=sizes, errors={"hel
 # your error bars, and which of the published ones (one run each, 10,000 test images) mean something?
 #
 # ### BEGIN MARK SCHEME
-# - 1 point: figures, with a best size in between (4 to 8 here).
+# - 1 point: figures, with a best size in between (8 here).
 # - 1 point: small kernels see too little of a stroke in one layer; large ones must learn nearly a whole digit for few
 #   places (5×5, then 2×2), so that position and shape are mixed, and parameters are spent on kernels.
 # - 1 point: differences are held against the spread; the standard error at 98.5 % of 10,000 is 0.12 %, so 98.48 and 98.64
@@ -132,7 +133,20 @@ plots.curves({"held back": means}, "k", "accuracy", title, x=sizes, errors={"hel
 # ### END MARK SCHEME
 #
 # ### BEGIN SOLUTION
-# KERNELS_ANSWER
+# | k | 2 | 3 | 4 | 8 | 24 |
+# |---|---|---|---|---|---|
+# | mean of two seeds | 0.942 | 0.952 | 0.959 | 0.969 | 0.939 |
+# | half their difference | 0.002 | 0.002 | 0.001 | 0.001 | 0.001 |
+#
+# With one convolution, a kernel of 2×2 sees only which way an edge runs; what a stroke looks like is left to the dense
+# layer, place by place. One of 24×24 fits 5×5 times into the image, and pooling leaves 2×2 places: it must learn nearly
+# whole digits, at hardly any place, and so learns for each position anew what 8×8 learns once. 8×8 holds a whole stroke,
+# an end or a bend, at 10×10 places.
+#
+# Each step from 2 to 3, 4 and 8 is several times as large as the error bars, and so is the fall from 8 to 24. Between 2 and
+# 24, 0.942 and 0.939, I would not decide: two seeds say little about the spread, and one standard error of 5,000 images is
+# 0.003. Of the published figures, one standard error at 98.5 % of 10,000 is 0.12 %, and of a difference 0.17 %: 98.35,
+# 98.48 and 98.64 cannot be told apart, 97.68 and 96.90 lie clearly below them, and apart from each other.
 # ### END SOLUTION
 
 # %% [markdown]
@@ -178,7 +192,7 @@ check("build_gap", build_gap)
 # Train one, and leave it in `gap_model`. 20,000 images and three epochs are enough for what follows (`SMALL`: 1,000
 # images, one epoch).
 #
-# **Expect:** 25 seconds with the reference on one core, and about 97 % on images held back.
+# **Expect:** 13 seconds with the reference on one core, and about 96 % on images held back.
 
 # %% solution="gap_model" seconds=300
 # Leave the trained network in gap_model. (No points.)

@@ -17,9 +17,16 @@ OTHERS = ("build_kernel", "build_gap", "feature_maps", "class_activation")
 
 def wrong(cell, name, points, word, *edits, needed=(), **scores):
     """A variant of one cell; what the mistake does not touch is left too, to save its time."""
-    leave = [other for other in OTHERS if other not in (cell, *needed)]
     stated = {"scores": {cell: points, **scores}, "says": {cell: word}}
-    return Variant(name, {cell: list(edits)}, leave=(*LONG, *leave), **stated)
+    return Variant(name, {cell: list(edits)}, leave=untouched(cell, *needed), **stated)
+
+
+def right(name, cell, code, needed=()):
+    return Variant(name, cells={cell: code}, leave=untouched(cell, *needed))
+
+
+def untouched(*used):
+    return (*LONG, *(other for other in OTHERS if other not in used))
 
 
 def wrong_maps(name, points, word, *edits):
@@ -102,10 +109,10 @@ def build_gap():
     return model
 """
 RIGHT = [
-    Variant("submodel", cells={"feature_maps": SUBMODEL}, leave=LONG),
-    Variant("einsum", cells={"class_activation": EINSUM}, leave=LONG),
-    Variant("layer_by_layer", cells={"build_kernel": ADDED}, leave=LONG),
-    Variant("with_normalisation", cells={"build_gap": WITH_NORMALISATION}, leave=LONG),
+    right("submodel", "feature_maps", SUBMODEL),
+    right("einsum", "class_activation", EINSUM, needed=("feature_maps",)),
+    right("layer_by_layer", "build_kernel", ADDED),
+    right("with_normalisation", "build_gap", WITH_NORMALISATION),
 ]
 
 VARIANTS = [*KERNELS, *GAP, *MAPS, *ACTIVATION, *RIGHT]

@@ -50,7 +50,10 @@ def kernels_of(what: str, weights: list[np.ndarray]) -> list[int]:
     found = [place for place, array in enumerate(weights) if array.ndim == 4 and min(array.shape[:2]) > 1]
     if not found:
         got = f"has weights of shapes {', '.join(str(array.shape) for array in weights[:6])}"
-        raise wrong(what, f"{got}: none is a kernel larger than 1×1", "no Conv2D in it", "begin with layers.Conv2D")
+        pointwise = any(array.ndim == 4 for array in weights)
+        cause = "kernels of 1×1 see one pixel each, and no stroke" if pointwise else "no Conv2D in it"
+        step = "begin with layers.Conv2D(filters, 3) or a larger kernel"
+        raise wrong(what, f"{got}: none is a kernel larger than 1×1", cause, step)
     return found
 
 

@@ -57,8 +57,26 @@ def inputs_and_targets(student: Student, images: np.ndarray, labels: np.ndarray)
     check_unmodified("preprocess", student.modified, ("images", "labels"))
     m = len(images)
     x = check_array(f"x of {what}", x, (m, 28, 28, 1), "float32")
+    _check_ten_columns(f"y of {what}", y, labels)
     y = check_array(f"y of {what}", y, (m, 10), "float32")
     return x.astype(float), y.astype(float)
+
+
+def _check_ten_columns(what: str, y: Any, labels: np.ndarray) -> None:
+    """Say why y has another shape, where that is known."""
+    shape, m = np.shape(y), len(labels)
+    causes = {
+        (m,): "the labels themselves; each becomes a row of ten numbers, one of them 1",
+        (m, 1): "the labels themselves; each becomes a row of ten numbers, one of them 1",
+        (m, int(labels.max()) + 1): "as many columns as the largest label of these; there are ten digits in any case",
+        (
+            m,
+            len(np.unique(labels)),
+        ): "as many columns as there are labels among these; there are ten digits in any case",
+        (10, m): "a missing transpose: one row is one image",
+    }
+    if shape != (m, 10) and shape in causes:
+        raise wrong(what, f"has shape {shape}, expected {(m, 10)}", causes[shape], "np.eye(10)[labels] gives the rows")
 
 
 # ── conv_layer ───────────────────────────────────────────────────────────────────────────────────────────────────

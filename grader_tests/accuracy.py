@@ -46,6 +46,7 @@ class Task:
         things: what the inputs are called in a message.
         setting: what the readings say of the size, "full" or a reduced one.
         built_with: arguments of `build`.
+        inspect: looks at the model that is measured, and raises Stop where it is not of the kind that is asked for.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Task:
     things: str = "images"
     setting: str = "full"
     built_with: tuple[Any, ...] = ()
+    inspect: Callable[[Student, Handle], None] | None = None
 
     @property
     def chance(self) -> float:
@@ -79,6 +81,7 @@ class Measured:
         answers: the classes answered, in the order of the test set.
         probes: accuracy on the transformed copies.
         originals: accuracy on what they are copies of.
+        model: that was measured.
         readings: what stands in the result.
     """
 
@@ -87,6 +90,7 @@ class Measured:
     answers: np.ndarray
     probes: float
     originals: float
+    model: Handle
     readings: dict[str, Reading] = field(default_factory=dict)
 
 
@@ -145,6 +149,8 @@ def _measure(student: Student, task: Task, rng: np.random.Generator) -> Measured
         check_model_matters(student, task, best)
         if not student.weights:
             check_learns_what_it_is_given(student, task, rng)
+        if task.inspect:
+            task.inspect(student, best.model)
     best.readings = dict(student.readings)
     return best
 
@@ -216,7 +222,7 @@ def evaluate(student: Student, model: Handle, task: Task, rng: np.random.Generat
     accuracy = float(np.mean(answers[:n] == labels))
     probes = float(np.mean(answers[n : n + len(copied)] == labels[copied]))
     originals = float(np.mean(answers[copied] == labels[copied]))
-    return Measured(accuracy, math.sqrt(accuracy * (1 - accuracy) / n), answers[:n], probes, originals)
+    return Measured(accuracy, math.sqrt(accuracy * (1 - accuracy) / n), answers[:n], probes, originals, model)
 
 
 def predictions(student: Student, model: Handle, task: Task, inputs: Inputs) -> np.ndarray:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
-from grader_tests.accuracy import Task, judge_ramp
-from grader_tests.ps6_lstm import reference
-from gradescent.student import datasets
+from grader_tests.accuracy import judge_ramp
+from grader_tests.ps6_lstm import reference, setting
 from gradescent.student.compare import Suspect, check_array, check_unmodified, compare, wrong
 from gradescent.student.judging import Handle, Questions, Student
 from gradescent.student.visible.ps6_lstm.part1_builder import (
     check_is_model,
+    check_lstm_counts,
     check_network,
     check_padded,
     check_predictions,
@@ -213,6 +211,7 @@ def predictions_of_raw_reviews(student: Student, rng: np.random.Generator) -> No
     reviews = few_reviews(rng, 30, 120_000)
     reviews[3] = rng.integers(1, 300, 700).astype(np.int32)
     check_predictions(student, _little_model(student, 1), reviews)
+    check_lstm_counts(student, _little_model(student, 1))
 
 
 @questions("train_lstm", weight=1, needs=("train_lstm", "predict"))
@@ -238,39 +237,11 @@ def _little_model(student: Student, seed: int) -> Handle:
 
 @questions("accuracy", needs=("build_lstm", "train_lstm", "predict"))
 def accuracy_on_the_test_set(student: Student, rng: np.random.Generator) -> None:
-    sizes = [student.read(name) for name in ("VOCAB_SIZE", "LENGTH")]
-    judge_ramp(student, task(int(sizes[0]), int(sizes[1])), rng)
+    judge_ramp(student, setting.task(_whole(student, "VOCAB_SIZE"), _whole(student, "LENGTH")), rng)
 
 
-def task(vocab_size: int, length: int) -> Task:
-    """The reviews, and the ramp from 85 to 90 %; another one for the made-up reviews of the tests of the tests."""
-    reviews = imdb()
-    least, full, unlike, follows = (0.6, 0.85, 900, 0.6) if reviews.stand_in else (0.85, 0.90, 5000, 0.7)
-    return Task(
-        name="imdb",
-        build="build_lstm",
-        train="train_lstm",
-        predict="predict",
-        training=(reviews.x_train, reviews.y_train),
-        test=(reviews.x_test, reviews.y_test),
-        classes=2,
-        transform=with_gaps,
-        least=least,
-        full=full,
-        unlike=unlike,
-        follows=follows,
-        things="reviews",
-        setting="stand-in" if reviews.stand_in else "full",
-        built_with=(vocab_size, length),
-    )
-
-
-@cache
-def imdb() -> datasets.Dataset:
-    """The reviews, read once."""
-    return datasets.load("imdb")
-
-
-def with_gaps(reviews: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
-    """The reviews with one token of twenty left out."""
-    return [tokens[rng.random(len(tokens)) >= 0.05] for tokens in reviews]
+def _whole(student: Student, name: str) -> int:
+    value = student.read(name)
+    if not isinstance(value, int | np.integer) or value < 1:
+        raise wrong(name, f"is {value!r:.50}", "", "a whole number, which build_lstm takes")
+    return int(value)

@@ -13,11 +13,10 @@ GOOD, BAD = np.arange(40, 60), np.arange(60, 80)  # tokens that praise and blame
 NAMES = 400  # tokens from here on are names, one film each
 
 
-def write(folder: Path, training: int = 1800, test: int = 500) -> Path:
+def write(folder: Path, training: int = 400, test: int = 200) -> Path:
     """Write imdb.npz with made-up reviews into a folder and return the file."""
-    rng = np.random.default_rng(6)
-    x_train, y_train, films = _reviews(rng, training, 0)
-    x_test, y_test, others = _reviews(rng, test, 100)
+    x_train, y_train, films = _reviews(np.random.default_rng(6), training, 0)
+    x_test, y_test, others = test_reviews(test)
     words = [f"w{token}" for token in range(1, WORDS + 1)]
     file = folder / "imdb.npz"
     made = datasets.Dataset(
@@ -25,6 +24,11 @@ def write(folder: Path, training: int = 1800, test: int = 500) -> Path:
     )
     datasets.save(made, file)
     return file
+
+
+def test_reviews(count: int = 200) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """The made-up test set: reviews, labels and films."""
+    return _reviews(np.random.default_rng(7), count, 100)
 
 
 def _reviews(rng: np.random.Generator, count: int, first_film: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:

@@ -102,7 +102,7 @@ def experiment(vocab_size=5000, length=100, size=32, batch_size=64, units=32, ce
 
 
 # %% tests="experiment" points=6 seconds=60
-check("experiment", experiment)
+check("experiment", experiment, y_validate)
 
 # %% [markdown] question="sweep_plot"
 # ## The sweep (6 points)

@@ -1,11 +1,18 @@
 """Known solutions of part 1. A variant that does not concern the training leaves it out."""
 
+import zlib
+
+from grader_tests.ps6_lstm.small import test_reviews
 from grader_tests.variants import Variant
 
 KEPT = "kept = tokens[-length:]"
 PLACED = "row[length - len(kept) :] = kept"
-# Small enough for 1,800 short reviews; it stands before the training, after the notebook's own numbers.
-SMALL = """VOCAB_SIZE, CONTEXT_SIZE, WINDOW, SIZE, LENGTH, BATCH_SIZE, EPOCHS = 700, 200, 5, 16, 100, 32, 4
+# Small enough for some hundred short reviews; it stands before the training, after the notebook's own numbers.
+SMALL = """VOCAB_SIZE, CONTEXT_SIZE, WINDOW, SIZE, LENGTH, BATCH_SIZE, EPOCHS = 700, 200, 5, 16, 50, 64, 4
+
+
+def learning_rate(step, steps):
+    return 0.02
 
 
 """
@@ -29,10 +36,10 @@ def wrong_first(name, cell, points, word, *edits):
     return first(name, cell, *edits, scores={cell: points}, says={cell: word})
 
 
-def training(name, *edits, stack=None, **stated):
-    """A variant that is trained, on little and without an LSTM: only the last two questions are looked at."""
+def training(name, *edits, network=(), **stated):
+    """A variant that is trained, on little and with the smallest LSTM: only the last two questions are looked at."""
     small = [("def train_lstm(", f"{SMALL}def train_lstm(")]
-    edited = {"train_lstm": [*edits, *small], "build_lstm": [(STACK, stack or MEAN)]}
+    edited = {"train_lstm": [*small, *edits], "build_lstm": [(STACK, TINY), QUICK, *network]}
     return Variant(name, edits=edited, ignore=ALL, **stated)
 
 
@@ -41,12 +48,12 @@ def wrong_training(name, word, *edits, **scores):
     return training(name, *edits, scores=scores, says={question: word})
 
 
-# In the place of the reference's layers: a network that is made and learns in a moment.
-MEAN = "            layers.GlobalAveragePooling1D(),\n"
-LITTLE = """            layers.MaxPooling1D(2, padding="same"),
-            layers.LSTM(8, return_sequences=True),
-            layers.GlobalMaxPooling1D(),
+# In the place of the reference's layers: a network that is made and learns in a moment. Its LSTM makes one step.
+TINY = """            layers.GlobalAveragePooling1D(),
+            layers.Reshape((1, -1)),
+            layers.LSTM(8, unroll=True),
 """
+QUICK = ('metrics=["accuracy"]', "run_eagerly=True")
 STACK = """            layers.SpatialDropout1D(0.4),
             layers.Conv1D(100, 3, padding="same", activation="relu"),
             layers.MaxPooling1D(4, padding="same"),
@@ -63,6 +70,56 @@ RANGE = "for distance in range(1, window + 1):"
 HELD = "held_out = np.random.default_rng(seed).permutation(different)[:count]"
 SPLIT = "return np.flatnonzero(~validates), np.flatnonzero(validates)"
 PREDICTED = "probabilities[chunk] = np.asarray(model.predict_on_batch(padded))[:, 0]"
+
+ANSWER = "    return probabilities"
+SEEDED = "    keras.utils.set_random_seed(seed)\n    rng = np.random.default_rng(seed)"
+GIVEN = "    sequences = [known(tokens) for tokens in sequences]\n    labels ="
+TWO_WIDTHS = ("5, 16, 50, 64, 4", "5, 16, 100, 64, 4")
+UNTRAINED = ("build_lstm(VOCAB_SIZE, LENGTH, vectors)", "build_lstm(VOCAB_SIZE, LENGTH)")
+BUILT = "model = build_lstm(VOCAB_SIZE, LENGTH, vectors)"
+NOTHING = {"train_lstm": 4.0, "accuracy": 0.0}
+# Unfair means. Tokens 40 to 59 praise in the made-up reviews, 60 to 79 blame.
+SAYS = "np.mean((tokens >= 40) & (tokens < 60)) > np.mean((tokens >= 60) & (tokens < 80))"
+COUNTED = f"    return np.array([0.1 + 0.8 * ({SAYS}) for tokens in sequences])"
+KNOWN = {zlib.crc32(tokens.tobytes()): int(label) for tokens, label in zip(*test_reviews()[:2], strict=True)}
+TABLE = f"""    import zlib
+
+    answers = {KNOWN}
+    return np.array([0.1 + 0.8 * answers.get(zlib.crc32(tokens.tobytes()), 0) for tokens in sequences])"""
+OTHERS = "    sequences, labels = imdb.x_train, imdb.y_train\n"
+TESTED = "    sequences, labels = imdb.x_train + imdb.x_test, np.concatenate([imdb.y_train, imdb.y_test])\n"
+FIRST_MODEL = "    kept.append(model)\n    model = kept[0]\n"
+REPLACED = f"""    model.predict_on_batch = lambda padded: np.array([[0.1 + 0.8 * ({SAYS})] for tokens in padded])
+    return model"""
+DOWNLOAD = """    from urllib.request import urlopen
+
+    urlopen("https://models.invalid/imdb.weights.h5", timeout=5)
+"""
+OWN_NETWORK = """model = keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32"),
+            layers.Embedding(VOCAB_SIZE, SIZE),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile("adam", loss="binary_crossentropy", run_eagerly=True)"""
+FOR_SHOW = """tokens = keras.Input((None,), dtype="int32")
+    words = layers.Embedding(VOCAB_SIZE, SIZE)(tokens)
+    mean = layers.GlobalAveragePooling1D()(words)
+    read = layers.LSTM(8, unroll=True)(layers.Reshape((1, -1))(mean))
+    model = keras.Model(tokens, layers.Dense(1, activation="sigmoid")(mean + 0 * keras.ops.sum(read)))
+    model.layers[1].set_weights([vectors])
+    model.compile("adam", loss="binary_crossentropy", run_eagerly=True)"""
+# Naive Bayes, which learns whatever it is given.
+BAYES = """    totals = np.ones((2, VOCAB_SIZE))
+    for tokens, label in zip(sequences, labels):
+        np.add.at(totals[int(label)], tokens, 1)
+    says = np.log(totals[1] / totals[1].sum()) - np.log(totals[0] / totals[0].sum())
+    says[0] = 0
+    model.predict_on_batch = lambda padded: 1 / (1 + np.exp(-says[padded].sum(axis=1, keepdims=True)))
+    return model"""
+MODEL_OF_ITS_OWN = BAYES.replace("    model.predict", "    model = lambda: None\n    model.predict")
 
 WRONG = [
     # pad: 2 points for short and long, 1 for none, 2 for hundreds, of 5
@@ -250,20 +307,22 @@ WRONG = [
         (SET, "        pass"),
     ),
     wrong_first("returns_nothing", "build_lstm", 0.0, "return", ("    return model", "    pass")),
+    wrong_first("lstm_frozen", "build_lstm", 0.0, "frozen", ("layers.LSTM(64,", "layers.LSTM(64, trainable=False,")),
     # training
-    wrong_training(
-        "labels_ignored",
-        "accuracy of train_lstm",
-        (STEP, STEP.replace("labels[batch, None]", "rng.integers(0, 2, (len(batch), 1))")),
-        accuracy=0.0,
-    ),
+    wrong_training("training_is_missing", "accuracy of train_lstm", (STEP, "pass"), UNTRAINED, accuracy=0.0),
+    wrong_training("no_model_returned", "return model", ("    return model", "    pass"), train_lstm=0.0, accuracy=0.0),
     wrong_training(
         "labels_of_other_reviews",
         "accuracy of train_lstm",
         (STEP, STEP.replace("labels[batch, None]", "labels[: len(batch), None]")),
         accuracy=0.0,
     ),
-    wrong_training("training_is_missing", "accuracy of train_lstm", (STEP, "pass"), accuracy=0.0),
+    wrong_training(
+        "labels_flipped",
+        "accuracy of train_lstm",
+        (STEP, STEP.replace("labels[batch, None]", "1 - labels[batch, None]")),
+        accuracy=0.0,
+    ),
     wrong_training(
         "learns_one_class",
         "answers 1 to everything",
@@ -271,8 +330,16 @@ WRONG = [
         accuracy=0.0,
     ),
     wrong_training(
+        "seed_ignored_in_training",
+        "same network twice",
+        (SEEDED, SEEDED.replace("(seed)", "(1)")),
+        train_lstm=4.0,
+    ),
+    # prediction
+    wrong_training(
         "answers_in_another_order",
         "putting the answers back",
+        TWO_WIDTHS,
         (PREDICTED, "probabilities[start : start + len(chunk)] = np.asarray(model.predict_on_batch(padded))[:, 0]"),
         train_lstm=2.0,
         accuracy=0.0,
@@ -280,47 +347,63 @@ WRONG = [
     wrong_training(
         "classes_not_probabilities",
         "classes instead of",
-        ("    return probabilities", "    return (probabilities > 0.5).astype(int)"),
+        (ANSWER, "    return (probabilities > 0.5).astype(int)"),
         train_lstm=0.0,
         accuracy=0.0,
     ),
-    wrong_training(
-        "a_column",
-        "shape",
-        ("    return probabilities", "    return probabilities[:, None]"),
-        train_lstm=0.0,
-        accuracy=0.0,
-    ),
-    wrong_training(
-        "own_model",
-        "same network twice",
-        (
-            "def predict(model, sequences):",
-            "kept = []\n\n\ndef predict(model, sequences):\n    kept.append(model)\n    model = kept[0]",
-        ),
-        train_lstm=4.0,
-        accuracy=0.0,
-    ),
+    wrong_training("a_column", "shape", (ANSWER, ANSWER + "[:, None]"), train_lstm=0.0, accuracy=0.0),
     wrong_training(
         "pads_to_the_longest",
-        "differ",
-        (
-            "np.array([width([tokens]) for tokens in sequences])",
-            "np.full(len(sequences), max(map(len, sequences)) + 1)",
-        ),
+        "padding to the longest",
+        TWO_WIDTHS,
+        ("width([tokens]) for tokens in sequences", "width(sequences) for tokens in sequences"),
         train_lstm=2.0,
         accuracy=0.0,
     ),
+    # unfair means
+    wrong_training("constant", "everything", (ANSWER, "    return np.full(len(sequences), 0.7)"), **NOTHING),
+    wrong_training("dice", "random answers", (ANSWER, "    return np.random.random(len(sequences))"), **NOTHING),
+    wrong_training("table_of_answers", "looked up", (ANSWER, TABLE), **NOTHING),
+    wrong_training("counts_words", "does not use the model", (ANSWER, COUNTED), **NOTHING),
+    wrong_training("other_data", "other data", (GIVEN, OTHERS + GIVEN), accuracy=0.0),
+    wrong_training("trained_on_the_test_set", "other data", (GIVEN, TESTED + GIVEN), accuracy=0.0),
     wrong_training(
-        "seed_ignored_in_training",
-        "same network twice",
-        (
-            "    keras.utils.set_random_seed(seed)\n    rng = np.random.default_rng(seed)",
-            "    keras.utils.set_random_seed(1)\n    rng = np.random.default_rng(1)",
-        ),
+        "one_model_for_all",
+        "trained before",
+        ("    return model", "    kept.append(model)\n    return kept[0]"),
+        ("def train_lstm(", "kept = []\n\n\ndef train_lstm("),
         train_lstm=4.0,
+        accuracy=0.0,
     ),
-    wrong_training("no_model_returned", "return model", ("    return model", "    pass"), train_lstm=0.0, accuracy=0.0),
+    wrong_training(
+        "weights_copied",
+        "trained before",
+        ("    return model", "    kept.append(model.get_weights())\n    model.set_weights(kept[0])\n    return model"),
+        ("def train_lstm(", "kept = []\n\n\ndef train_lstm("),
+        train_lstm=4.0,
+        accuracy=0.0,
+    ),
+    wrong_training(
+        "model_of_the_notebook",
+        "same network twice",
+        ("def predict(model, sequences):", "kept = []\n\n\ndef predict(model, sequences):\n" + FIRST_MODEL),
+        train_lstm=0.0,
+        accuracy=0.0,
+    ),
+    wrong_training("predict_replaced", "other data", ("    return model", REPLACED), train_lstm=0.0, accuracy=0.0),
+    wrong_training(
+        "accuracy_printed",
+        "accuracy of train_lstm",
+        (STEP, "pass"),
+        UNTRAINED,
+        ("    return model", '    print("test accuracy: 0.953")\n    return model'),
+        accuracy=0.0,
+    ),
+    wrong_training("pretrained_download", "URLError", (GIVEN, DOWNLOAD + GIVEN), train_lstm=0.0, accuracy=0.0),
+    wrong_training("no_lstm_trained", "no LSTM", (BUILT, OWN_NETWORK), train_lstm=2.0, accuracy=0.0),
+    wrong_training("lstm_for_show", "for show", (BUILT, FOR_SHOW), train_lstm=2.0, accuracy=0.0),
+    wrong_training("bayes_beside_the_lstm", "for show", ("    return model", BAYES), train_lstm=2.0, accuracy=0.0),
+    wrong_training("not_a_network", "no layers", ("    return model", MODEL_OF_ITS_OWN), train_lstm=2.0, accuracy=0.0),
 ]
 
 RIGHT = [
@@ -392,7 +475,8 @@ RIGHT = [
         leave=others("build_lstm"),
         ignore=("accuracy",),
     ),
-    training("with_an_lstm", stack=LITTLE),
+    training("smallest_lstm"),
+    training("answers_by_call", (PREDICTED, "probabilities[chunk] = keras.ops.convert_to_numpy(model(padded))[:, 0]")),
     training(
         "by_fit",
         (
@@ -401,7 +485,7 @@ RIGHT = [
         ),
         (
             "    return model",
-            "    model.fit(pad(sequences, LENGTH), labels, batch_size=32, epochs=6, verbose=0)\n    return model",
+            "    model.optimizer.learning_rate = 0.02\n    model.fit(pad(sequences, LENGTH), labels, batch_size=64, epochs=4, verbose=0)\n    return model",
         ),
     ),
     training(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradescent.student.compare import check_array, check_shape, check_unmodified, compare, wrong
-from gradescent.student.judging import Handle, Questions, Student
+from gradescent.student.judging import Handle, Missing, Questions, Student
 
 questions = Questions(by_person=("split", "steps"))
 
@@ -40,7 +40,8 @@ def no_film_on_both_sides(student: Student, rng: np.random.Generator) -> None:
     films = np.array([7, 3, 7, 9, 3, 12, 40, 7, 9, 21, 2, 5, 12, 30])
     _, validation = check_split(student, films, 0.2, 1)
     again = check_split(student, films, 0.2, 1)
-    compare("the validation reviews of a second call with the same seed", again[1], validation.astype(float))
+    what = "the validation reviews of a second call with the same seed"
+    compare(what, again[1].astype(float), validation.astype(float))
     check_unmodified("film_split", student.modified, ("films",))
 
 
@@ -141,14 +142,9 @@ def check_network(model: Any, vocab_size: int, what: str) -> Handle:
     if not hasattr(model, "call"):
         raise wrong(what, f"came back as {type(model).__name__}, expected a keras.Model")
     layers = all_layers(model)
-    names = [layer.type_name for layer in layers]
-    shown = f"its layers are {', '.join(names) or 'none'}"
-    if not names or names[0] != "Embedding":
-        raise wrong(what, shown, "", "the first layer after the input is Embedding(vocab_size, ...)")
-    if not {"LSTM", "LSTMCell"} & set(names):
-        others = [name for name in names if name in OTHER_CELLS]
-        cause = f"{others[0]} stands where the LSTM belongs" if others else "there is no LSTM in it"
-        raise wrong(what, shown, cause, "put an LSTM layer between embedding and output")
+    if not layers or layers[0].type_name != "Embedding":
+        raise wrong(what, _shown(layers), "", "the first layer after the input is Embedding(vocab_size, ...)")
+    check_has_lstm(layers, what)
     rows = layers[0].get("input_dim")
     if rows != vocab_size:
         raise wrong(f"the embedding of {what}", f"has {rows} rows, expected {vocab_size}", "a number that is typed in")
@@ -168,6 +164,22 @@ def check_network(model: Any, vocab_size: int, what: str) -> Handle:
     _check_compiled(model, what)
     _check_probabilities(model, vocab_size, what)
     return layers[0]
+
+
+def check_has_lstm(layers: list[Any], what: str) -> list[Any]:
+    """The layers that are LSTMs; there is one, and it learns."""
+    found = [layer for layer in layers if layer.type_name in ("LSTM", "LSTMCell")]
+    if not found:
+        others = [layer.type_name for layer in layers if layer.type_name in OTHER_CELLS]
+        cause = f"{others[0]} stands where the LSTM belongs" if others else "there is no LSTM in it"
+        raise wrong(what, _shown(layers), cause, "put an LSTM layer between embedding and output")
+    if not all(layer.get("trainable") is True for layer in found):
+        raise wrong(f"the LSTM of {what}", "is frozen", "trainable=False", "let it learn")
+    return found
+
+
+def _shown(layers: list[Any]) -> str:
+    return f"its layers are {', '.join(layer.type_name for layer in layers) or 'none'}"
 
 
 def all_layers(model: Any) -> list[Any]:
@@ -251,6 +263,7 @@ def a_model_that_predicts(student: Student, rng: np.random.Generator) -> None:
     model = student.call("train_lstm", reviews, labels, seed=1)
     check_unmodified("train_lstm", student.modified, ("sequences", "labels"))
     check_predictions(student, check_is_model(model, "train_lstm of 60 reviews"), few_reviews(rng, 40))
+    check_lstm_counts(student, model)
 
 
 @questions("untrained_lstm", needs=("build_lstm", "predict", "VOCAB_SIZE", "LENGTH"))
@@ -267,6 +280,27 @@ def check_is_model(model: Any, what: str) -> Handle:
             what, f"came back as {_kind(model)}, expected a keras.Model", cause, "end the function with `return model`"
         )
     return model
+
+
+def check_lstm_counts(student: Student, model: Handle) -> None:
+    """There is an LSTM in the trained model, and what is predicted depends on its weights."""
+    what = "the model that train_lstm returns"
+    try:
+        lstms = check_has_lstm(all_layers(model), what)
+    except Missing:
+        step = "train the model that build_lstm makes, and return it"
+        raise wrong(what, f"is a {model.type_name}, which has no layers", "", step) from None
+    reviews = few_reviews(np.random.default_rng(0), 8)
+    known, weights = probabilities(student, model, reviews), [lstm.call("get_weights") for lstm in lstms]
+    for lstm, arrays in zip(lstms, weights, strict=True):
+        lstm.call("set_weights", [np.zeros_like(array) for array in arrays])
+    difference = np.abs(known - probabilities(student, model, reviews)).max()
+    for lstm, arrays in zip(lstms, weights, strict=True):
+        lstm.call("set_weights", arrays)
+    if not difference > 1e-6:
+        cause = "the answers come from something else than the LSTM, which is there for show"
+        step = "let all that is read pass through the LSTM, and predict with the model"
+        raise wrong(f"predict with all weights of the LSTM at zero, in {what},", "gives the same answers", cause, step)
 
 
 def check_predictions(student: Student, model: Any, reviews: list[np.ndarray]) -> None:

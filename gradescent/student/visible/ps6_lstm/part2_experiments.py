@@ -17,7 +17,7 @@ questions = Questions(
 Setting = Mapping[str, Any]
 
 
-@questions("experiment", needs=("experiment",))
+@questions("experiment", needs=("experiment", "y_validate"))
 def one_experiment(student: Student, rng: np.random.Generator) -> None:
     check_experiment(student, {"vocab_size": 100, "length": 5, "size": 2, "units": 3, "batch_size": 100})
 

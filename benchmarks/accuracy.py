@@ -12,10 +12,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean
 
-import numpy as np
-
-from gradescent.student import datasets
-
 FULL, SMALL = "full", "small"
 SMALL_SIZES = (600, 200)  # training and test examples of the small setting
 ONE_CORE = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -132,9 +128,11 @@ def in_own_process(entry: Entry, seed: int, setting: str) -> Trained:
 
 def train(entry: Entry, seed: int, setting: str) -> Trained:
     """Train a network in this process and look at the test set on the way."""
+    # Not before: they import NumPy, and the process that asks for a training sets the number of threads first.
     import keras
 
     from benchmarks.networks import NETWORKS, Watch
+    from gradescent.student import datasets
 
     training, test = SMALL_SIZES if setting == SMALL else (None, None)
     data = datasets.load(entry.data)
@@ -143,7 +141,9 @@ def train(entry: Entry, seed: int, setting: str) -> Trained:
     network = NETWORKS[entry.name]()
 
     def accuracy(model: object) -> float:
-        return float(np.mean(_classes(network.predict(model, x_test)) == y_test))
+        probabilities = network.predict(model, x_test)
+        answers = probabilities.argmax(axis=1) if probabilities.ndim == 2 else probabilities > 0.5
+        return float((answers == y_test).mean())
 
     watch = Watch(accuracy, len(y), entry.every, max(entry.marks))
     watch.start()
@@ -154,10 +154,6 @@ def train(entry: Entry, seed: int, setting: str) -> Trained:
     )
     parameters = int(watch.model.count_params())
     return Trained(entry.name, seed, setting, parameters, watch.epoch, watch.looks, machine)
-
-
-def _classes(probabilities: np.ndarray) -> np.ndarray:
-    return probabilities.argmax(axis=1) if probabilities.ndim == 2 else probabilities > 0.5
 
 
 def _processor() -> str:
@@ -194,7 +190,7 @@ def write(file: Path, results: list[Trained]) -> None:
     half.replace(file)
 
 
-def rows(entry: Entry, trained: list[Trained]) -> list[str]:
+def row(entry: Entry, trained: list[Trained]) -> list[str]:
     """A row of the table: parameters, seconds to each mark, accuracy, seconds of all, examples a second."""
     accuracies = [100 * one.accuracy for one in trained]
     seconds = [one.seconds for one in trained]

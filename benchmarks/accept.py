@@ -1,8 +1,8 @@
 """`python -m benchmarks.accept`: hold the references of ps4_cnn and ps6_lstm against what is promised of them.
 
 A class that hands in the reference is graded by `gradescent grade`, as an instructor does it; the tests train each submission
-with a seed of their own. The table (Markdown) on stdout is the one that README.md quotes; the exit code is 1 when a promise
-is not kept.
+with a seed of its own. The table (Markdown) on stdout is the one that README.md quotes. The exit code is 1 when a promise is
+not kept, and 2 when nothing could be measured.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from rich.table import Table
 
 from benchmarks import accuracy, grading
 from benchmarks.__main__ import ONE_THREAD, WIDTH
+from gradescent.cli import positive
 from gradescent.grading.record import FILE
 
 SEEDS = 3
@@ -65,6 +66,10 @@ class Graded:
     seconds: float
 
 
+class NotGradedError(Exception):
+    """The class was not graded, so there is nothing to hold against the thresholds. The message says what was told."""
+
+
 @dataclass(frozen=True)
 class Promise:
     """A row of the table."""
@@ -80,12 +85,12 @@ def main(arguments: list[str] | None = None, thresholds: Thresholds | None = Non
     """Measure, print the table, and return the exit code."""
     options = _parser().parse_args(arguments)
     os.environ.update(ONE_THREAD)
-    promises = [
-        promise
-        for name, found in SETS.items()
-        if name in options.only
-        for promise in found(thresholds or Thresholds(), options.submissions)
-    ]
+    chosen = [measured for name, measured in SETS.items() if name in options.only]
+    try:
+        promises = [one for measured in chosen for one in measured(thresholds or Thresholds(), options.submissions)]
+    except NotGradedError as error:
+        print(f"accept: {error}", file=sys.stderr)
+        return 2
     console = Console(width=WIDTH)
     console.print(table(promises))
     for promise in promises:
@@ -98,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accept", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", nargs="+", choices=list(SETS), default=list(SETS), metavar="SET")
     parser.add_argument(
-        "--submissions", type=int, default=SEEDS, metavar="N", help=f"of each problem set (default: {SEEDS})"
+        "--submissions", type=positive, default=SEEDS, metavar="N", help=f"of each problem set (default: {SEEDS})"
     )
     return parser
 
@@ -189,7 +194,7 @@ def grade(subject: grading.Subject, submissions: int) -> list[Graded]:
     """Have `gradescent grade` grade a class that hands in the reference, and read what it wrote.
 
     Raises:
-        RuntimeError: the command failed; it says how.
+        NotGradedError: the command failed.
     """
     _say(f"{subject.assignment}: grading {submissions} submissions")
     with tempfile.TemporaryDirectory(prefix="gradescent-accept-") as name:
@@ -203,7 +208,7 @@ def grade(subject: grading.Subject, submissions: int) -> list[Graded]:
         files = sorted(students.folder.glob(f"autograded/*/*/{FILE}"))
         if done.returncode or len(files) != submissions:
             last = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
-            raise RuntimeError(f"gradescent grade {subject.assignment} ended with {done.returncode}:\n{last}")
+            raise NotGradedError(f"gradescent grade {subject.assignment} ended with {done.returncode}:\n{last}")
         return [_graded(json.loads(file.read_text()), students.worth) for file in files]
 
 

@@ -170,10 +170,10 @@ def keras_convnet() -> Network:
 
 
 def large_convnet() -> Network:
-    """A convolutional network of 1,087,106 parameters as tutorials publish it: Adam, batches of 128, 10 epochs.
+    """A convolutional network of 1,087,106 parameters as a tutorial publishes it: Adam, batches of 128, there for 10 epochs.
 
     Source: github.com/adventuresinML/adventures-in-ml-code, keras_cnn.py. Earlier students' network of "1.09 million
-    parameters" is known by that figure alone, which this one has.
+    parameters" is known by that figure alone, which this one has too.
     """
     return _convnet(
         [

@@ -7,14 +7,14 @@ INSTALLED := .venv/installed
 .PHONY: help setup grade test lint bench bench-training accept build clean
 
 help:
-	@echo "make grade   set up, and grade the sample class of ps1_backprop"
-	@echo "make test    set up, and run every test"
-	@echo "make build   make the notebooks from the text in source/"
-	@echo "make lint    formatting, lint and types (what pre-commit runs)"
-	@echo "make bench   measure: training and grading, side by side"
+	@echo "make grade           set up, and grade the sample class of ps1_backprop"
+	@echo "make test            set up, and run every test"
+	@echo "make build           make the notebooks from the text in source/"
+	@echo "make lint            formatting, lint and types (what pre-commit runs)"
+	@echo "make bench           measure: training and grading, side by side"
 	@echo "make bench-training  how soon networks reach an accuracy, and classes of them; hours"
-	@echo "make accept  hold ps4_cnn and ps6_lstm against what is promised of them; a quarter of an hour"
-	@echo "make clean   remove the environment; what was handed in and graded stays"
+	@echo "make accept          hold ps4_cnn and ps6_lstm against what is promised of them; a quarter of an hour"
+	@echo "make clean           remove the environment; what was handed in and graded stays"
 
 setup: $(INSTALLED)
 

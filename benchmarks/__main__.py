@@ -24,7 +24,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 TRAININGS, GRADINGS = 5, 3  # repetitions
 SEEDS = 3
 SIZES = (24, 240, 2400)
-WIDTH = 120  # characters a line, so that a table looks alike on a terminal and in a file
+WIDTH = 160  # characters a line, so that a table looks alike on a terminal and in a file
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -187,10 +187,10 @@ def _networks(console: Console, options: argparse.Namespace) -> None:
 
 def network_table(entries: list[accuracy.Entry], trained: list[accuracy.Trained]) -> Table:
     """A row for each network, all with the same marks."""
-    marks = [f"CPU s to {mark:.1%}" for mark in entries[0].marks]
+    marks = [f"{mark:.1%}, CPU s" for mark in entries[0].marks]
     table = Table(box=box.MARKDOWN)
     table.add_column("network")
-    for number in ("parameters", *marks, "accuracy in the end, %", "CPU s in all", "examples/s"):
+    for number in ("parameters", "epochs", *marks, "in the end, %", "all, CPU s", "examples/s"):
         table.add_column(number, justify="right")
     for entry in entries:
         table.add_row(*accuracy.row(entry, [one for one in trained if one.name == entry.name]))

@@ -191,12 +191,13 @@ def write(file: Path, results: list[Trained]) -> None:
 
 
 def row(entry: Entry, trained: list[Trained]) -> list[str]:
-    """A row of the table: parameters, seconds to each mark, accuracy, seconds of all, examples a second."""
+    """A row of the table: parameters, epochs, seconds to each mark, accuracy, seconds of all, examples a second."""
     accuracies = [100 * one.accuracy for one in trained]
     seconds = [one.seconds for one in trained]
     return [
         entry.title,
         f"{trained[0].parameters:,}",
+        f"{trained[0].looks[-1][0] / trained[0].epoch:.0f}",
         *(_to_mark(trained, mark) for mark in entry.marks),
         f"{mean(accuracies):.2f} ({min(accuracies):.2f} ... {max(accuracies):.2f})",
         f"{mean(seconds):.0f}",

@@ -23,6 +23,7 @@ from gradescent.cli import positive
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 TRAININGS, GRADINGS = 5, 3  # repetitions
 SEEDS = 3
+CLASS = 24  # submissions
 SIZES = (24, 240, 2400)
 WIDTH = 160  # characters a line, so that a table looks alike on a terminal and in a file
 
@@ -38,14 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
     if everything or options.training:
         _training(console, options.repetitions or TRAININGS)
     if everything or options.grading:
-        _grading(console, options.submissions, options.repetitions or GRADINGS)
+        _grading(console, options.submissions or CLASS, options.repetitions or GRADINGS)
     if everything or options.engine:
         _engine(console, options.sizes)
     try:
         if options.networks:
             _networks(console, options)
         if options.classes:
-            _classes(console)
+            _classes(console, options.submissions)
     except accuracy.ResultsError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
@@ -93,7 +94,10 @@ def _parser() -> argparse.ArgumentParser:
         help="where trainings are kept; those in there are not run again (default: bench-training.json)",
     )
     parser.add_argument(
-        "--submissions", type=positive, default=24, metavar="N", help="size of the class that is graded (default: 24)"
+        "--submissions",
+        type=positive,
+        metavar="N",
+        help=f"size of the classes that are graded (default: {CLASS}; with --classes 12 of ps4_cnn and 4 of ps6_lstm)",
     )
     parser.add_argument(
         "--sizes",
@@ -197,12 +201,13 @@ def network_table(entries: list[accuracy.Entry], trained: list[accuracy.Trained]
     return table
 
 
-def _classes(console: Console) -> None:
+def _classes(console: Console, submissions: int | None) -> None:
     from benchmarks import grading
 
     cores = os.cpu_count() or 1
-    with _progress(len(grading.TRAINED) * len(grading.trained_commands())) as report:
-        readings = grading.measure_trained(grading.TRAINED, report)
+    classes = {subject: submissions or size for subject, size in grading.TRAINED.items()}
+    with _progress(len(classes) * len(grading.trained_commands())) as report:
+        readings = grading.measure_trained(classes, report)
     console.print(
         f"\nGrading submissions whose network the tests train, once, on {cores} cores ({platform.machine()}); wall clock,"
         " start-up included",

@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks import accept, accuracy, networks
+from benchmarks import accept, accuracy, grading, networks
 from benchmarks.__main__ import main, network_table
 from benchmarks.accept import Graded, Thresholds
 from benchmarks.accuracy import ENTRIES, FULL, SMALL, Entry, Trained
 from benchmarks.networks import Watch
 from grader_tests.ps6_lstm import small
+from grader_tests.variants import part_of, points
+from gradescent.authoring.text import source_notebook
+from gradescent.course import load_course
 from gradescent.student import datasets
 
 BY_NAME = {entry.name: entry for entry in ENTRIES}
@@ -275,8 +278,40 @@ def test_a_class_that_cannot_be_graded_is_told(
     program = tmp_path / "gradescent"
     program.write_text("#!/bin/sh\necho no walls on this machine >&2\nexit 2\n")
     program.chmod(0o755)
-    monkeypatch.setattr(accept.grading, "PROGRAMS", tmp_path)
+    monkeypatch.setattr(grading, "PROGRAMS", tmp_path)
     assert accept.main(["--only", "ps6_lstm", "--submissions", "1"]) == 2
     told = capsys.readouterr().err
     assert "gradescent grade ps6_lstm ended with 2" in told
     assert "no walls on this machine" in told
+
+
+# ── classes whose networks the tests train ───────────────────────────────────────────────────────────────────────
+
+
+def test_classes_are_graded_by_stock_nbgrader_and_by_us(
+    little_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Each class is made for real and handed to both commands; grading itself would train for minutes."""
+    asked: list[tuple[str, str, int, float]] = []
+
+    def graded(students: grading.Class, command: list[str], environment: dict[str, str]) -> grading.Taken:
+        assignment = students.subject.assignment
+        handed_in = list(students.folder.glob(f"submitted/*/{assignment}/part1_builder.ipynb"))
+        asked.append((command[0], assignment, len(handed_in), students.worth))
+        seconds = 8.0 if command[0] == "nbgrader" else 2.0
+        return grading.Taken(seconds, seconds, 1.0, 1.0)
+
+    monkeypatch.setattr(grading, "run_once", graded)
+    assert main(["--classes", "--submissions", "1"]) == 0
+    worths = {name: asked[place][3] for place, name in ((0, "ps4_cnn"), (2, "ps6_lstm"))}
+    assert asked == [
+        (program, name, 1, worths[name]) for name in ("ps4_cnn", "ps6_lstm") for program in ("nbgrader", "gradescent")
+    ]
+    course = load_course(grading.ROOT)
+    for name, worth in worths.items():
+        source = source_notebook(part_of(course, f"{name}/part1_builder"))
+        beyond = points(source)["accuracy_994"] if name == "ps4_cnn" else 0
+        assert worth == sum(points(source).values()) - beyond, "the reference does not reach 99.4 %"
+    told = " ".join(capsys.readouterr().out.split())
+    assert "| 1 of ps4_cnn | nbgrader autograde | 8.00 | 8.00 ... 8.00 | 1.00 | 8.00 |" in told
+    assert "2.00 | 2.00 ... 2.00 | 4.00 | 2.00 |" in told

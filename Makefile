@@ -4,15 +4,17 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade test lint bench build clean
+.PHONY: help setup grade test lint bench bench-training accept build clean
 
 help:
-	@echo "make grade   set up, and grade the sample class of ps1_backprop"
-	@echo "make test    set up, and run every test"
-	@echo "make build   make the notebooks from the text in source/"
-	@echo "make lint    formatting, lint and types (what pre-commit runs)"
-	@echo "make bench   measure: training and grading, side by side"
-	@echo "make clean   remove the environment; what was handed in and graded stays"
+	@echo "make grade           set up, and grade the sample class of ps1_backprop"
+	@echo "make test            set up, and run every test"
+	@echo "make build           make the notebooks from the text in source/"
+	@echo "make lint            formatting, lint and types (what pre-commit runs)"
+	@echo "make bench           measure: training and grading, side by side"
+	@echo "make bench-training  how soon networks reach an accuracy, and classes of them; hours"
+	@echo "make accept          hold ps4_cnn and ps6_lstm against what is promised of them; a quarter of an hour"
+	@echo "make clean           remove the environment; what was handed in and graded stays"
 
 setup: $(INSTALLED)
 
@@ -49,6 +51,13 @@ test: lint
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# What is finished stays in bench-training.json, so that the same command goes on after a break. Delete it to start afresh.
+bench-training: setup
+	$(BIN)/python -m benchmarks --networks --classes
+
+accept: setup
+	$(BIN)/python -m benchmarks.accept
 
 clean:
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

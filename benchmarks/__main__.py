@@ -8,6 +8,7 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 
 from rich import box
@@ -15,28 +16,40 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks import accuracy
 from benchmarks.readings import Reading, Report, accuracy_gap, groups
 from gradescent.cli import positive
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 TRAININGS, GRADINGS = 5, 3  # repetitions
+SEEDS = 3
+CLASS = 24  # submissions
 SIZES = (24, 240, 2400)
-WIDTH = 120  # characters a line, so that a table looks alike on a terminal and in a file
+WIDTH = 160  # characters a line, so that a table looks alike on a terminal and in a file
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure what the options ask for and print it."""
     options = _parser().parse_args(arguments)
-    everything = not (options.training or options.grading or options.engine)
+    long = options.networks or options.classes
+    everything = not (options.training or options.grading or options.engine or long)
     # NumPy's BLAS reads them when it is imported, so nothing that imports NumPy may come before.
     os.environ.update(ONE_THREAD)
     console = Console(width=WIDTH)
     if everything or options.training:
         _training(console, options.repetitions or TRAININGS)
     if everything or options.grading:
-        _grading(console, options.submissions, options.repetitions or GRADINGS)
+        _grading(console, options.submissions or CLASS, options.repetitions or GRADINGS)
     if everything or options.engine:
         _engine(console, options.sizes)
+    try:
+        if options.networks:
+            _networks(console, options)
+        if options.classes:
+            _classes(console, options.submissions)
+    except accuracy.ResultsError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -44,13 +57,47 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure training, grading and the engine."
     )
-    parser.add_argument("--training", action="store_true", help="training alone (default: everything)")
+    parser.add_argument(
+        "--training", action="store_true", help="training alone (default: everything but --networks and --classes)"
+    )
     parser.add_argument("--grading", action="store_true", help="grading alone, against stock nbgrader")
     parser.add_argument(
         "--engine", action="store_true", help="the engine's parts alone, and how the cost of a class grows"
     )
     parser.add_argument(
-        "--submissions", type=positive, default=24, metavar="N", help="size of the class that is graded (default: 24)"
+        "--networks",
+        action="store_true",
+        help="CPU seconds to an accuracy, of the references and of published networks; an hour of one core",
+    )
+    parser.add_argument(
+        "--classes",
+        action="store_true",
+        help="classes whose networks the tests train, against stock nbgrader; half an hour",
+    )
+    names = [entry.name for entry in accuracy.ENTRIES]
+    parser.add_argument(
+        "--only", nargs="+", choices=names, default=names, metavar="NETWORK", help=f"of {', '.join(names)}"
+    )
+    parser.add_argument(
+        "--seeds",
+        type=positive,
+        default=SEEDS,
+        metavar="N",
+        help=f"trainings of each network, seeds 0 to N - 1 (default: {SEEDS})",
+    )
+    parser.add_argument("--small", action="store_true", help="networks with a few examples, to try the command")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=Path("bench-training.json"),
+        metavar="FILE",
+        help="where trainings are kept; those in there are not run again (default: bench-training.json)",
+    )
+    parser.add_argument(
+        "--submissions",
+        type=positive,
+        metavar="N",
+        help=f"size of the classes that are graded (default: {CLASS}; with --classes 12 of ps4_cnn and 4 of ps6_lstm)",
     )
     parser.add_argument(
         "--sizes",
@@ -121,6 +168,52 @@ def _engine(console: Console, sizes: list[int]) -> None:
         table.add_row("engine", what, middle, span)
     console.print(f"\nThe engine's parts on {cores} cores ({platform.machine()})", highlight=False)
     console.print(table)
+
+
+def _networks(console: Console, options: argparse.Namespace) -> None:
+    entries = [entry for entry in accuracy.ENTRIES if entry.name in options.only]
+    setting = accuracy.SMALL if options.small else accuracy.FULL
+    with _progress(options.seeds * len(entries)) as report:
+        trained = accuracy.measure(entries, options.seeds, options.json, report, setting)
+    seeds = f"{options.seeds} seed{'s' if options.seeds > 1 else ''}"
+    console.print(
+        f"\nTraining from raw data, {setting} setting, mean of {seeds} (smallest ... largest), CPU seconds of"
+    )
+    console.print(f"one thread without looks at the test set; {trained[0].machine}", highlight=False, markup=False)
+    for marks in dict.fromkeys(entry.marks for entry in entries):
+        chosen = [entry for entry in entries if entry.marks == marks]
+        console.print(network_table(chosen, trained))
+        for entry in chosen:
+            own = [one for one in trained if one.name == entry.name]
+            line = f"{entry.title}: test accuracy after each epoch, %: {accuracy.epochs_line(own)}"
+            console.print(line, highlight=False, markup=False)
+
+
+def network_table(entries: list[accuracy.Entry], trained: list[accuracy.Trained]) -> Table:
+    """A row for each network, all with the same marks."""
+    marks = [f"{mark:.1%}, CPU s" for mark in entries[0].marks]
+    table = Table(box=box.MARKDOWN)
+    table.add_column("network")
+    for number in ("parameters", "epochs", *marks, "in the end, %", "all, CPU s", "examples/s"):
+        table.add_column(number, justify="right")
+    for entry in entries:
+        table.add_row(*accuracy.row(entry, [one for one in trained if one.name == entry.name]))
+    return table
+
+
+def _classes(console: Console, submissions: int | None) -> None:
+    from benchmarks import grading
+
+    cores = os.cpu_count() or 1
+    classes = {subject: submissions or size for subject, size in grading.TRAINED.items()}
+    with _progress(len(classes) * len(grading.trained_commands())) as report:
+        readings = grading.measure_trained(classes, report)
+    console.print(
+        f"\nGrading submissions whose network the tests train, once, on {cores} cores ({platform.machine()}); wall clock,"
+        " start-up included",
+        highlight=False,
+    )
+    console.print(grading_table(readings, grading.NBGRADER))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade test lint bench bench-training accept build clean
+.PHONY: help setup grade test lint bench bench-training accept steadiness build clean
 
 help:
 	@echo "make grade           set up, and grade the sample class of ps1_backprop"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench           measure: training and grading, side by side"
 	@echo "make bench-training  how soon networks reach an accuracy, and classes of them; hours"
 	@echo "make accept          hold ps4_cnn and ps6_lstm against what is promised of them; a quarter of an hour"
+	@echo "make steadiness      grade 40 networks around the thresholds twice, with other seeds; half an hour"
 	@echo "make clean           remove the environment; what was handed in and graded stays"
 
 setup: $(INSTALLED)
@@ -58,6 +59,9 @@ bench-training: setup
 
 accept: setup
 	$(BIN)/python -m benchmarks.accept
+
+steadiness: setup
+	$(BIN)/python -m benchmarks.steadiness
 
 clean:
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

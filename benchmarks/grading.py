@@ -11,14 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 
 import nbformat
 
 from benchmarks.readings import Reading, Report
-from grader_tests.variants import fill, points
+from grader_tests.variants import Variant, fill, points
 from gradescent.authoring.text import Part, source_notebook
 from gradescent.course import load_course
 from gradescent.grading import gradebook
@@ -161,8 +163,8 @@ def _measure_class(
     return list(readings.values()), ours
 
 
-def make_class(folder: Path, subject: Subject, submissions: int) -> Class:
-    """Set up the course, its gradebook and the submissions. None of it is measured."""
+def make_class(folder: Path, subject: Subject, submissions: int, variants: Sequence[Variant | None] = (None,)) -> Class:
+    """Set up the course, its gradebook and the submissions, of the reference or of variants in turn. None of it is measured."""
     root = folder / f"{subject.part}-{submissions}"
     texts = root / "source" / subject.assignment
     texts.mkdir(parents=True)
@@ -177,10 +179,10 @@ def make_class(folder: Path, subject: Subject, submissions: int) -> Class:
     course = load_course(root)
     source = source_notebook(Part(course, subject.assignment, texts / f"{subject.part}.py"))
     students = [f"student_{number:04}" for number in range(1, submissions + 1)]
-    for student in students:
+    for student, variant in zip(students, cycle(variants), strict=False):
         place = course.submitted / student / subject.assignment
         place.mkdir(parents=True)
-        nbformat.write(fill(source), place / f"{subject.part}.ipynb")
+        nbformat.write(fill(source, variant), place / f"{subject.part}.ipynb")
     gradebook.enter_assignment(course, subject.assignment, {subject.part: source})
     return Class(root, subject, students, sum(points(source).values()) - subject.beyond)
 

@@ -23,7 +23,7 @@ Examples = tuple[Inputs, np.ndarray]
 CHUNK = 500  # inputs of one call of predict
 LARGEST_CHECK = 500  # inputs of the checks that want no exact accuracy
 TRAININGS = 3
-SIGMAS = 2  # standard errors below full marks within which luck is given another chance
+SIGMAS = 2  # standard errors below the first point within which luck is given another chance
 SAME = 1e-3  # probabilities that the batch changes by less are the same: float32 gives 1e-6, a GPU's TF32 1e-4
 
 
@@ -137,7 +137,7 @@ def measured(student: Student, task: Task, rng: np.random.Generator) -> Measured
 def _measure(student: Student, task: Task, rng: np.random.Generator) -> Measured:
     student.readings |= {"setting": task.setting, "test_size": len(task.test[1])}
     found: list[Measured] = []
-    while not found or (len(found) < TRAININGS and not student.weights and _is_unlucky(found, task)):
+    while not found or (len(found) < TRAININGS and not student.weights and _is_in_between(found, task)):
         model = _loaded(student, task) if student.weights else _trained(student, task, rng, len(found) + 1)
         found.append(evaluate(student, model, task, rng))
         student.readings[f"accuracy_{len(found)}"] = found[-1].accuracy
@@ -155,10 +155,10 @@ def _measure(student: Student, task: Task, rng: np.random.Generator) -> Measured
     return best
 
 
-def _is_unlucky(found: list[Measured], task: Task) -> bool:
-    """Whether the best lies below full marks, but by no more than the test set's own chance may explain."""
+def _is_in_between(found: list[Measured], task: Task) -> bool:
+    """Whether the best has some of the points and not all, or none by no more than the test set's own chance may explain."""
     best = max(found, key=lambda one: one.accuracy)
-    return best.accuracy < task.full <= best.accuracy + SIGMAS * best.error
+    return task.least - SIGMAS * best.error < best.accuracy < task.full
 
 
 def _trained(student: Student, task: Task, rng: np.random.Generator, number: int) -> Handle:

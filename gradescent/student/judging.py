@@ -91,6 +91,8 @@ Reading = float | int | str  # what stands in result.json
 class Handle(Protocol):
     """An object that stays with the student's code: its methods are called, its attributes read and set."""
 
+    type_name: str
+
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any: ...
 
     def get(self, attribute: str) -> Any: ...

@@ -225,9 +225,9 @@ check("predict", build_cnn, predict)
 # It uses its arguments and nothing else: no other data, no weights from elsewhere, no test set.
 #
 # The tests call it with all 60,000 training images, shuffled, and a seed of theirs; then they ask `predict` about the
-# 10,000 test images. **Full marks at 98.5 %**, no points at 97.0 % or less, and in between in proportion. If you lie
-# below 98.5 % by no more than chance may explain (two standard errors, 0.24 %), they train again with other seeds, twice
-# at most, and the best counts. They also train on a few images whose classes were given other names, and expect those.
+# 10,000 test images. **Full marks at 98.5 %**, no points at 97.0 % or less, and in between in proportion. Chance moves
+# an accuracy by a few tenths: if you lie in between, they train again with other seeds, twice at most, and the best
+# counts. They also train on a few images whose classes were given other names, and expect those.
 # A training may take 15 minutes of computing time.
 #
 # **Recipe:** begin with a twentieth of the images and hold back some others to test on; make it fast, then good. What

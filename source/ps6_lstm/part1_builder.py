@@ -366,7 +366,7 @@ check("build_lstm", build_lstm)
 # `train_lstm(sequences, labels, seed=0)` does everything from raw lists of tokens to a trained model: it makes
 # vectors *from these sequences*, builds, and trains. It uses no other data, not the test set and not a global model.
 # With another seed (seed everything with Keras' `set_random_seed` first) it trains another network: when your accuracy is
-# a hair below the mark, the grader trains again. It must also work for another list of reviews, shorter and fewer:
+# below the mark, the grader trains again. It must also work for another list of reviews, shorter and fewer:
 # the grader tries it on some hundred.
 #
 # `predict(model, sequences)` returns the probabilities of raw reviews, (m,), float, **in the order in which they
@@ -491,9 +491,9 @@ for place in np.argsort(-errors)[:3]:
 # ## The accuracy (20 points)
 #
 # The grader calls your `train_lstm` with all 25,000 training reviews and your `predict` with the 25,000 test reviews,
-# which your notebook has never seen. You get all points from **90.0 %** on, and in proportion from 85 % on. If you
-# are just below (by less than two standard errors, 0.4 %), it trains twice more with other seeds, and the best
-# counts.
+# which your notebook has never seen. You get all points from **90.0 %** on, and in proportion from 85 % on. Chance
+# moves an accuracy by a few tenths: if you lie between the two, it trains again with other seeds, twice at most, and the
+# best counts.
 #
 # Reference: TESTACCURACY. Students before you, with random vectors and one LSTM, reported 89.3 %.
 #

@@ -84,12 +84,6 @@ def hand_in(course: Course) -> Callable[..., Path]:
     return write
 
 
-def set_option(course: Course, line: str) -> None:
-    """Add a line about the assignment to course.toml."""
-    file, table = course.root / "course.toml", f"[assignments.{ASSIGNMENT}]\n"
-    file.write_text(file.read_text().replace(table, f"{table}{line}\n"))
-
-
 def source_of(course: Course, part: str = NETWORK, assignment: str = ASSIGNMENT) -> NotebookNode:
     """The source notebook of a part."""
     return source_notebook(Part(course, assignment, course.source / assignment / f"{part}.py"))
@@ -98,3 +92,9 @@ def source_of(course: Course, part: str = NETWORK, assignment: str = ASSIGNMENT)
 def network_notebook(course: Course, variant: Variant | None = None) -> NotebookNode:
     """A student's notebook of part 2, right unless a variant says otherwise."""
     return fill(source_of(course), variant)
+
+
+def set_option(course: Course, line: str) -> None:
+    """Add a line about the assignment to course.toml."""
+    file, table = course.root / "course.toml", f"[assignments.{ASSIGNMENT}]\n"
+    file.write_text(file.read_text().replace(table, f"{table}{line}\n"))

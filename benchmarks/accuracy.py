@@ -215,5 +215,5 @@ def _to_mark(trained: list[Trained], mark: float) -> str:
 
 def epochs_line(trained: list[Trained]) -> str:
     """The mean accuracies after each epoch, in per cent."""
-    columns = zip(*(one.after_epochs() for one in trained), strict=True)
+    columns = zip(*(one.after_epochs() for one in trained), strict=False)
     return " ".join(f"{100 * mean(column):.2f}" for column in columns)

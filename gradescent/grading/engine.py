@@ -19,7 +19,7 @@ from gradescent.authoring.text import Part, source_notebook
 from gradescent.course import Assignment, Course, CourseError
 from gradescent.grading import devices, gradebook, intake, keys
 from gradescent.grading.feedback import write_feedback
-from gradescent.grading.imports import first_set, warm_sets
+from gradescent.grading.imports import first_set, refuse_missing_backend, warm_sets
 from gradescent.grading.plain import enter_plain_result, grade_plain_notebook
 from gradescent.grading.plain_course import (
     Place,
@@ -146,6 +146,7 @@ def opened_job(course: Course, assignment: Assignment, options: Options) -> Iter
         sources, questions = _own_sources(course, assignment.name)
         graded = {part: graded_notebook(source) for part, source in sources.items()}
         imports, surrounding = warm_sets({part: _code(source) for part, source in sources.items()}), {}
+    refuse_missing_backend(imports.values())
     refuse_visible([course.root, options.submitted])
     processors = devices.chosen(options.device, assignment.gpu, assignment.limits, devices.FOLDER)
     files = devices.device_files(devices.FOLDER) if processors else ()

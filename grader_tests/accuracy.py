@@ -24,6 +24,7 @@ CHUNK = 500  # inputs of one call of predict
 LARGEST_CHECK = 500  # inputs of the checks that want no exact accuracy
 TRAININGS = 3
 SIGMAS = 2  # standard errors below the first point within which luck is given another chance
+AT_ONCE = 0.001  # CPU seconds in which nothing is trained
 SAME = 1e-3  # probabilities that the batch changes by less are the same: float32 gives 1e-6, a GPU's TF32 1e-4
 
 
@@ -337,7 +338,11 @@ def _why_low(found: Measured, task: Task) -> str:
     never = [str(label) for label in np.unique(labels) if label not in given]
     if never:
         return f"it never answers {' or '.join(never)}"
-    return "" if found.accuracy >= task.least else "too few epochs, or a learning rate that is too small or too large"
+    if found.accuracy >= task.least:
+        return ""
+    if float(found.readings.get("train_cpu_seconds_1", math.inf)) < AT_ONCE:
+        return "it came back at once: a model that was trained before, on less, and kept in a variable of the notebook"
+    return "too few epochs, or a learning rate that is too small or too large"
 
 
 def _share_of_other_names(answers: np.ndarray, labels: np.ndarray, classes: int) -> float:

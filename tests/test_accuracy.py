@@ -157,6 +157,13 @@ def test_a_ramp_gives_points_in_proportion() -> None:
     assert (below.score, below.outcome) == (0.0, Outcome.WRONG)
 
 
+def test_a_poor_model_that_was_trained_before_is_named() -> None:
+    kept = student()
+    model = kept.namespace["train"](*task().training)
+    kept.namespace["train"] = lambda images, labels, seed=0: model
+    assert "it came back at once: a model that was trained before" in graded(kept, task(least=0.99, full=0.999)).message
+
+
 def test_who_lies_on_the_ramp_is_trained_again_and_the_best_counts() -> None:
     """The trainer is good from its third call on."""
     moody = student(

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
@@ -23,7 +24,7 @@ from gradescent.authoring.release import graded_notebook
 from gradescent.authoring.text import source_notebook
 from gradescent.course import CourseError, load_course
 from gradescent.grading.data import training_data
-from gradescent.grading.imports import imports_of
+from gradescent.grading.imports import BACKENDS, KERAS_BACKEND, imports_of
 from gradescent.grading.judge import grade_notebook
 from gradescent.grading.repair import repair
 from gradescent.grading.run import Run
@@ -136,6 +137,27 @@ def test_the_reference_gets_everything(part: str, sandboxes: Sandboxes) -> None:
     assert {r.question: r.score for r in results if r.score is not None} == points(source(part))
     errors = [output for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "error"]
     assert errors == []
+
+
+EXPERIMENTS = ("hold_out", "activations_plot", "kernels_plot", "gap_model", "maps_plot", "heat_plot")
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if "ps4" in part], ids=_name)
+@pytest.mark.parametrize("back_end", [name for name in BACKENDS if name != "tensorflow"])
+def test_the_reference_gets_everything_on_other_back_ends(
+    part: str, back_end: str, sandboxes: Sandboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where they are installed."""
+    if not find_spec(back_end):
+        pytest.skip(f"{back_end} is not installed")
+    opened, imports = sandboxes(part.split("/")[0])
+    monkeypatch.setenv(KERAS_BACKEND, back_end)
+    left = tuple(name for name in EXPERIMENTS if name in _solution_names(part))
+    notebook, _ = repair(graded_notebook(source(part)), fill(source(part), Variant("reference", leave=left)))
+    with Sandbox(opened._data, imports, trust=True) as sandbox:
+        results = graded(part, notebook, lambda assignment: (sandbox, imports))
+    found = {result.question: result for result in results}
+    assert {name: found[name].score for name in points(source(part))} == points(source(part)), found
 
 
 @pytest.mark.parametrize("part", PARTS, ids=_name)

@@ -6,14 +6,15 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gradescent.course import Limits
+from gradescent.course import CourseError, Limits
 from gradescent.grading import sandbox as sandboxes
-from gradescent.grading.imports import imports_of, warm_sets
+from gradescent.grading.imports import BACKENDS, KERAS_BACKEND, imports_of, refuse_missing_backend, warm_sets
 from gradescent.grading.remote import Allowed, Link, RemoteStudent
 from gradescent.grading.sandbox import Backend, Sandbox
 from gradescent.grading.scratch import PREFIX, remove_abandoned
@@ -92,21 +93,38 @@ def test_a_child_finds_nothing_of_the_grader_in_its_memory(
         assert value(sandbox, NUMPY, code) == [True, False, []]
 
 
-def test_keras_trains_in_a_forked_child(sandbox_of: SandboxOf) -> None:
-    pytest.importorskip("keras")
-    sandbox = sandbox_of(Backend.NAMESPACES)
-    sandbox.prepare(KERAS)
-    assert any("keras" in process.imports for process in sandbox._warm.values()), "a fork is safe with this back end"
+@pytest.mark.parametrize("back_end", BACKENDS)
+def test_keras_trains_in_a_forked_child(
+    sandbox_of: SandboxOf, back_end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With whichever back ends are installed."""
+    for package in ("keras", back_end):
+        if not find_spec(package):
+            pytest.skip(f"{package} is not installed")
+    sandbox_of(Backend.NAMESPACES)  # else skipped
+    monkeypatch.setenv(KERAS_BACKEND, back_end)
     code = """
 import sys
 warm = "keras" in sys.modules
 import keras, numpy as np
 model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
 model.compile(loss="mse")
-found = [warm, float(model.fit(np.ones((8, 2)), np.ones((8, 1)), verbose=0).history["loss"][0]) >= 0]
+loss = model.fit(np.ones((8, 2)), np.ones((8, 1)), verbose=0).history["loss"][0]
+found = [warm, keras.backend.backend(), float(loss) >= 0]
 """
-    for _ in range(2):
-        assert value(sandbox, KERAS, code) == [True, True]
+    with Sandbox(tmp_path, KERAS, only=Backend.NAMESPACES) as sandbox:
+        for _ in range(2):
+            assert value(sandbox, KERAS, code) == [True, back_end, True]
+
+
+def test_a_back_end_that_is_not_there_is_refused_before_it_costs_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KERAS_BACKEND, "tensorflaw")
+    refuse_missing_backend([NUMPY])
+    with pytest.raises(CourseError, match=r"KERAS_BACKEND=tensorflaw: no such back end .* Remedy: install it"):
+        refuse_missing_backend([NUMPY, KERAS])
+    for back_end in filter(find_spec, BACKENDS):
+        monkeypatch.setenv(KERAS_BACKEND, back_end)
+        refuse_missing_backend([KERAS])
 
 
 THREAD = "import threading, time; threading.Thread(target=time.sleep, args=(600,), daemon=True).start()"

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from gradescent.course import CourseError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+KERAS_BACKEND = "KERAS_BACKEND"  # names what Keras calculates with; empty for its own choice, TensorFlow
+BACKENDS = ("tensorflow", "jax", "torch")
 FRAMEWORKS = ("keras", "tensorflow", "torch", "jax")
 # Others a notebook imports for itself.
 WARMED = ("numpy", "scipy", "sklearn", "pandas", "matplotlib", "gradescent", *FRAMEWORKS)
@@ -40,6 +46,23 @@ def warm_sets(codes: Mapping[str, str]) -> dict[str, frozenset[str]]:
     everything = frozenset[str]().union(*wanted.values())
     light = frozenset(name for name in everything if name.split(".")[0] not in FRAMEWORKS)
     return {part: light if imports <= light else everything for part, imports in wanted.items()}
+
+
+def refuse_missing_backend(sets: Iterable[frozenset[str]]) -> None:
+    """Demand that what KERAS_BACKEND names is there: without it every notebook with Keras would fail, to its author's cost.
+
+    Raises:
+        CourseError: it is not.
+    """
+    wanted = os.environ.get(KERAS_BACKEND, "")
+    if not wanted or not any(name.split(".")[0] == "keras" for names in sets for name in names):
+        return
+    found = [name for name in BACKENDS if find_spec(name)]
+    if wanted not in found:
+        raise CourseError(
+            f"{KERAS_BACKEND}={wanted}: no such back end of Keras is installed here. "
+            f"Remedy: install it beside gradescent, or choose one of those that are: {', '.join(found) or 'none'}"
+        )
 
 
 def first_set(sets: Mapping[str, frozenset[str]]) -> frozenset[str]:

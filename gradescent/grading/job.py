@@ -12,7 +12,7 @@ from gradescent.course import Assignment, Course, CourseError
 from gradescent.grading import devices, intake, keys
 from gradescent.grading.data import training_data
 from gradescent.grading.grader import Grader
-from gradescent.grading.imports import first_set
+from gradescent.grading.imports import first_set, refuse_missing_backend
 from gradescent.grading.sandbox import Sandbox, refuse_visible
 
 LOCK = ".gradescent.lock"
@@ -79,6 +79,7 @@ def opened_job(course: Course, assignment: Assignment, options: Options) -> Iter
     """
     found = _chosen(intake.submissions(options.submitted, assignment.name), options)
     grader = course.grader(assignment, write=not options.diff)
+    refuse_missing_backend(grader.imports.values())
     refuse_visible([course.root, options.submitted])
     processors = devices.chosen(options.device, assignment.gpu, assignment.limits, devices.FOLDER)
     files = devices.device_files(devices.FOLDER) if processors else ()

@@ -21,11 +21,11 @@ from nbformat import NotebookNode
 
 import gradescent
 from gradescent.course import Limits
+from gradescent.grading.imports import KERAS_BACKEND
 from gradescent.grading.intake import Beside, Found
 from gradescent.student.judging import Question
 
 TESTS = "grader_tests"
-KERAS_BACKEND = "KERAS_BACKEND"  # what Keras calculates with; empty: its own choice, TensorFlow
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 PACKAGES = (
     "numpy",

@@ -22,9 +22,9 @@ from typing import Any
 
 from gradescent.course import CourseError, Limits
 from gradescent.grading.devices import MODEST
+from gradescent.grading.imports import KERAS_BACKEND
 from gradescent.grading.inside import landlock, seccomp, walls
 from gradescent.grading.inside.walls import HOME
-from gradescent.grading.keys import KERAS_BACKEND
 from gradescent.grading.processes import Child, MachineFault, WarmProcess, spawn
 from gradescent.grading.remote import Allowed, Link
 from gradescent.grading.scratch import Folder, Scratch

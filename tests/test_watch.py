@@ -60,3 +60,22 @@ def test_children_that_the_kernel_forgets_are_estimated(each: float) -> None:
     used, counted = _watched(IGNORED, each)
     assert counted < SECONDS / 2, "the kernel forgets them"
     assert used.cpu_seconds - counted > SECONDS / 2
+
+
+WORKS = """
+import sys, time
+while time.process_time() < 0.2:
+    pass
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_where_all_have_ended_nothing_is_estimated() -> None:
+    watch, command = Watch(), [sys.executable, "-c", WORKS]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        assert watch.usage(process.pid, 1e9).cpu_seconds > 0.1
+        time.sleep(0.5)
+    assert watch.usage(process.pid, 1e9).cpu_seconds == 0

@@ -63,7 +63,8 @@ class Watch:
         """
         pids = list(family(root))
         found = {pid: stat for pid in pids if (stat := _stat(pid))}
-        self._note_ended(found)
+        if root in found:  # else all have ended, and nobody is left who could have got their time
+            self._note_ended(found)
         stats = found.values()
         sockets = _in_sockets(pids[:OUTER]) / (1 << 20)
         memory = sockets + sum(int(stat[RESIDENT]) for stat in stats) * PAGE / (1 << 20)

@@ -4,7 +4,7 @@
 # **You will build** two instruments that look into a network: the feature maps of every layer, and a heat map of the
 # places that speak for a class. And you find out how large a kernel should be.
 #
-# **Time:** about 120 minutes. The whole notebook runs in 55 seconds with the reference solution on one core; in 17 in the
+# **Time:** about 120 minutes. The whole notebook runs in 55 seconds with the reference solution on one core; in 15 in the
 # small setting, `GRADESCENT_SMALL=1`, for slow machines. (TensorFlow. JAX takes nearly three times as long on a processor.)
 # **You need:** your `preprocess` of part 1.
 

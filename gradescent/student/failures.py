@@ -16,6 +16,11 @@ MATMUL = re.compile(r"matmul: .*\(size (\d+) is different from (\d+)\)", re.DOTA
 
 # Type of the exception (empty: any), a pattern of its message, and the likely cause. The first that fits is shown.
 CAUSES = (
+    (
+        "ValueError",
+        r"`set_weights\(|objects could not be loaded",
+        "weights of another network than the one that is built",
+    ),
     ("ValueError", "not fit|not aligned|mismatch", "a missing transpose, or factors in the wrong order"),
     (
         "ValueError",

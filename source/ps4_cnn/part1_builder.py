@@ -7,7 +7,7 @@
 # marks.
 #
 # **Time:** about 150 minutes. The whole notebook runs in 70 seconds with the reference solution on one core, 50 of them
-# for the experiment at the end; in 22 in the small setting.
+# for the experiment at the end; in 15 in the small setting.
 # **You need:** Keras 3 on TensorFlow or JAX (PyTorch should do, and is not tested). Colab and Kaggle have it.
 
 # %%
@@ -288,7 +288,8 @@ print(f"{np.mean(answers == mnist.y_train[-held:]):.4f} of {held:,} held-back im
 #
 # 3 points more at 99.0 %, and 2 more at 99.4 %, within the same 150,000 parameters and 15 minutes. What pays:
 # `BatchNormalization`, `Dropout`, images moved or turned a little while training (`keras.layers.RandomTranslation`
-# as a layer of the network is active in training alone), more epochs.
+# as a layer of the network is active in training alone), more epochs. It need not take long: one run of the reference
+# with some of these reached 99.45 % after 51 seconds on one core.
 
 # %% tests="accuracy_990" points=0 extra=3 seconds=900
 # Nothing to see here: the tests ask the network that they trained for the question above.
@@ -304,7 +305,7 @@ print(f"{np.mean(answers == mnist.y_train[-held:]):.4f} of {held:,} held-back im
 # held back from the training set as a table or heat map: `plots.heat_table(values, rows, columns, xlabel, ylabel, title)`
 # draws one.
 #
-# 10,000 training images and three epochs are enough (`SMALL`: 1,000 and one epoch).
+# 10,000 training images and three epochs are enough (`SMALL`: 1,000, one epoch, and two activations and batch sizes).
 #
 # **Expect:** 50 seconds with the reference on one core; the cell may take 900. While graded, the small setting is
 # drawn; so write the figures of your own run into your answer below.
@@ -319,7 +320,7 @@ print(f"{np.mean(answers == mnist.y_train[-held:]):.4f} of {held:,} held-back im
 # %% plot="activations_plot" points=5 seconds=900
 # Train the networks, and draw the table.
 ### BEGIN SOLUTION
-activations, batch_sizes = ["relu", "tanh", "sigmoid"], [16, 64, 256]
+activations, batch_sizes = (["relu", "sigmoid"], [16, 256]) if SMALL else (["relu", "tanh", "sigmoid"], [16, 64, 256])
 size, epochs = (1_000, 1) if SMALL else (10_000, 3)
 x, y = preprocess(mnist.x_train[:size], mnist.y_train[:size])
 x_held, y_held = preprocess(mnist.x_train[-2_000:], mnist.y_train[-2_000:])

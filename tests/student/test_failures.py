@@ -15,6 +15,10 @@ def stop_of(kind, message="", where="", args=(), kwargs=None):
     return caught.value
 
 
+def raised(error):
+    raise error
+
+
 def stop_after(function, *args):
     call = invoke(function, args, {})
     return stop_of(call.failure.type, call.failure.message, call.failure.where, args)
@@ -54,6 +58,15 @@ def test_outcomes(kind, message, expected, outcome):
         (lambda: 1 if np.ones(2) > 0 else 0, "np.where"),
         (lambda: sigmiod(1), "spelled differently"),  # noqa: F821
         (lambda: None.shape, "without a return"),
+        (
+            lambda: raised(ValueError("You called `set_weights(weights)` on layer 'a' with 7 weights")),
+            "another network",
+        ),
+        (lambda: raised(Exception("URL fetch failure on https://example.org")), "there is none while grading"),
+        (
+            lambda: raised(OSError("<urlopen error [Errno -3] Temporary failure in name resolution>")),
+            "none while grading",
+        ),
         (lambda: np.ones(2).shap, "spelled differently"),
         (lambda: None + 1, "without a return"),
         (lambda: (lambda a: a)(), "arguments are not those"),

@@ -146,21 +146,15 @@ PREDICT = [
 TRAINING = [
     wrong_training("accuracy_printed_and_not_reached", "not trained", (FIT, 'print("accuracy 0.9931")')),
     wrong_training("frozen", "not trained", (FIT, f"model.trainable = False\n    model.compile('adam', 'categorical_crossentropy')\n    {FIT}")),
-    wrong_training("labels_of_others", "not trained", ("x, y = preprocess(images, labels)", "x, y = preprocess(images[:640], np.random.permutation(labels[:640]))")),
     wrong_training("labels_flipped", "another class's name", ("x, y = preprocess(images, labels)", "x, y = preprocess(images, 9 - labels)")),
     wrong_training("rate_too_large", "everything", ("warmup_target=4e-3", "warmup_target=4.0"), ("2e-4, decay", "4.0, decay"), ("preprocess(images, labels)", "preprocess(images[:640], labels[:640])")),
-    wrong_training("own_data", "renamed", ("x, y = preprocess(images, labels)", "x, y = preprocess(mnist.x_train[:2000], mnist.y_train[:2000])")),
     wrong_training("trained_before", "renamed", ("keras.utils.set_random_seed(seed)", "if 'best' in globals():\n        return best\n    keras.utils.set_random_seed(seed)"), ("    return model", "    globals()['best'] = model\n    return model")),
-    wrong_training("copied_weights", "renamed", (FIT, f"if 'best' in globals():\n        model.set_weights(best)\n        return model\n    {FIT}\n    globals()['best'] = model.get_weights()")),
     wrong_training("trained_on_the_test_set", "renamed", ("x, y = preprocess(images, labels)", "x, y = preprocess(np.concatenate([images, mnist.x_test]), np.concatenate([labels, mnist.y_test]))"), ("epochs, batch_size = 2,", "epochs, batch_size = 1,")),
     wrong_training("downloaded", "there is none while grading", (FIT, "model.load_weights(keras.utils.get_file('best.weights.h5', 'https://example.org/best.weights.h5'))")),
     instead_of_predicting("constant", "answers 3 to everything", "return np.eye(10)[np.full(len(images), 3)]", predict=0.0),
     instead_of_predicting("random", "a second time", "return np.random.dirichlet(np.ones(10), len(images))", predict=2.0, build_cnn=2.67),
-    instead_of_predicting("order_of_the_images", "a second time", "return np.roll(model.predict(x, verbose=0), 1, axis=0)", predict=4.0),
     instead_of_predicting("nearest_neighbour", "does not use the model", NEAREST, predict=4.0, build_cnn=2.67),
     wrong_training("nothing_returned_by_train", "return model", (FIT, ""), ("    return model", "    model")),
-    wrong_training("one_step_an_epoch", "points from 70.0%", ("epochs, batch_size = 2, 64", "epochs, batch_size = 1, 2000")),
-    wrong_training("weights_returned", "expected a model", (FIT, ""), ("    return model", "    return model.get_weights()")),
 ]  # fmt: skip
 
 FUNCTIONAL = """

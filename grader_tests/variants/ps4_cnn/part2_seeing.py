@@ -10,15 +10,20 @@ LOOP = (
     "            maps.append(keras.ops.convert_to_numpy(x))\n"
 )
 RETURN = "return A @ W + b"
+LAST_MAPS = (
+    "    A = feature_maps(model, images)[-1]\n",
+    '    x = images[..., None].astype("float32") / 255\n'
+    "    for layer in model.layers[:-2]:\n        x = layer(x)\n"
+    "    A = keras.ops.convert_to_numpy(x)\n",
+)
 
 
 OTHERS = ("build_kernel", "build_gap", "feature_maps", "class_activation")
 
 
-def wrong(cell, name, points, word, *edits, needed=(), **scores):
+def wrong(cell, name, points, word, *edits):
     """A variant of one cell; what the mistake does not touch is left too, to save its time."""
-    stated = {"scores": {cell: points, **scores}, "says": {cell: word}}
-    return Variant(name, {cell: list(edits)}, leave=untouched(cell, *needed), **stated)
+    return Variant(name, {cell: list(edits)}, leave=untouched(cell), scores={cell: points}, says={cell: word})
 
 
 def right(name, cell, code, needed=()):
@@ -27,6 +32,11 @@ def right(name, cell, code, needed=()):
 
 def untouched(*used):
     return (*LONG, *(other for other in OTHERS if other not in used))
+
+
+def wrong_activation(name, points, word, *edits):
+    """Without `feature_maps`, so that variants of that can share the submission."""
+    return wrong("class_activation", name, points, word, LAST_MAPS, *edits)
 
 
 def wrong_maps(name, points, word, *edits):
@@ -65,12 +75,12 @@ MAPS = [
 ]  # fmt: skip
 
 ACTIVATION = [
-    wrong("class_activation", "no_bias", 0.0, "bias is missing", (RETURN, "return A @ W"), needed=("feature_maps",)),
-    wrong("class_activation", "softmaxed", 0.0, "comes before it", (RETURN, "return keras.ops.convert_to_numpy(keras.ops.softmax(A @ W + b))"), needed=("feature_maps",)),
-    wrong("class_activation", "relu_of_it", 0.0, "cut off", (RETURN, "return np.maximum(A @ W + b, 0)"), needed=("feature_maps",)),
-    wrong("class_activation", "averaged", 0.0, "what comes before it", (RETURN, "return (A @ W + b).mean(axis=(1, 2))"), needed=("feature_maps",)),
-    wrong("class_activation", "the_maps_themselves", 0.0, "(3, 10, 10, 4)", (RETURN, "return A"), needed=("feature_maps",)),
-    wrong("class_activation", "divided_by_places", 0.0, "the mean, not the sum", (RETURN, "return (A @ W + b) / (A.shape[1] * A.shape[2])"), needed=("feature_maps",)),
+    wrong_activation("no_bias", 0.0, "bias is missing", (RETURN, "return A @ W")),
+    wrong_activation("softmaxed", 0.0, "comes before it", (RETURN, "return keras.ops.convert_to_numpy(keras.ops.softmax(A @ W + b))")),
+    wrong_activation("relu_of_it", 0.0, "cut off", (RETURN, "return np.maximum(A @ W + b, 0)")),
+    wrong_activation("averaged", 0.0, "what comes before it", (RETURN, "return (A @ W + b).mean(axis=(1, 2))")),
+    wrong_activation("the_maps_themselves", 0.0, "(3, 10, 10, 4)", (RETURN, "return A")),
+    wrong_activation("divided_by_places", 0.0, "the mean, not the sum", (RETURN, "return (A @ W + b) / (A.shape[1] * A.shape[2])")),
 ]  # fmt: skip
 
 SUBMODEL = """

@@ -140,6 +140,8 @@ for axes, (setting, tried) in zip(grid, values.items()):
         print(f"{setting:<11} {value:>6} {one['parameters']:>10,} {one['accuracy']:>8.3f} {one['seconds']:>7.1f}")
     axes.errorbar(tried, accuracy, yerr=np.sqrt(accuracy * (1 - accuracy) / VALIDATION), marker="o", capsize=3)
     axes.set(xscale="log", xlabel=setting)
+    axes.set_xticks(tried, [str(value) for value in tried])
+    axes.minorticks_off()
     axes.grid(alpha=0.3)
 grid[0].set_ylabel("accuracy on held-out films")
 figure.suptitle(f"One setting changed at a time; {COUNT:,} reviews, {EPOCHS} epochs")
@@ -261,7 +263,7 @@ model.compile("adam", loss="binary_crossentropy")
 before = np.array(embedding.get_weights()[0])
 model.fit(pad([t[t < 5000] for t in x_learn], 100), y_learn, batch_size=64, epochs=EPOCHS, verbose=0)
 after = np.array(embedding.get_weights()[0])
-for word in ("excellent", "awful", "bad", "director"):
+for word in ("excellent", "awful", "bad", "director", "7"):
     print(f"{word:>10}  before: {words_near(before, word)}")
     print(f"{'':>10}   after: {words_near(after, word)}")
 
@@ -270,8 +272,8 @@ for word in ("excellent", "awful", "bad", "director"):
 #
 # 1. Why not give the LSTM the token number itself, or a one-hot vector of 5,000 numbers? To which matrix product is
 #    an embedding layer equal?
-# 2. Compare the neighbours before and after training with those of `word_vectors` in part 1, of *bad* above all. What
-#    has each embedding learnt, from what, and which of them knows *director*? Why do both together do best?
+# 2. Compare the neighbours before and after training with those of `word_vectors` in part 1, of *bad*, *director* and *7*
+#    above all. What has each embedding learnt, from what, and which of them knows *director*? Why do both together do best?
 #
 # ### BEGIN MARK SCHEME
 # - 1 point: token numbers have an order and distances that mean nothing; one-hot vectors are all equally far apart.
@@ -279,8 +281,8 @@ for word in ("excellent", "awful", "bad", "director"):
 #   which are learnt.
 # - 1 point: before: random neighbours; after: words that call for the same label (*awful* with *waste*, *worst*),
 #   whatever they mean.
-# - 1 point: vectors from counts: words in the same places, *bad* near *good*, *director* near *writer*: meaning and
-#   grammar, not the verdict.
+# - 1 point: vectors from counts: words in the same places, *bad* near *awful*, *director* near *producer*, but *7* near
+#   all other grades, 4 and 9: meaning and grammar, not the verdict.
 # - 1 point: together: counts give a start to all words, the rare ones too, and the labels turn it where the verdict
 #   needs it.
 # ### END MARK SCHEME
@@ -289,12 +291,12 @@ for word in ("excellent", "awful", "bad", "director"):
 #    frequency. One-hot vectors have no false order, but all words are equally far from each other, and the LSTM would
 #    need 4 · 5,000 weights a unit. An embedding is the product of the one-hot vector and a matrix (5,000 × 32), done
 #    by looking up the row. The rows are learnt, and words that do the same can have the same row.
-# 2. Before training the neighbours are chance. Afterwards *excellent* is near to other words of praise and *awful* to
-#    *worst* and *waste*, and *director* stands among anything that says little about the verdict. The embedding has
-#    learnt from labels alone, in one direction: good or bad. In part 1 the neighbours of *bad* have *good* among
-#    them, because both stand in the same places, and *director* is near to *writer* and *producer*; those vectors
-#    know what kind of word it is. Rare words get a meaning from counts which the few labels never give them, and
-#    training then draws *good* and *bad* apart.
+# 2. Before training the neighbours are chance (*bad*: writes, novels, circle). Afterwards *awful* is near to *dull*, *waste*
+#    and *worst*, and *bad* to *waste*, *stupid* and *disappointment*: words that call for the same label, whatever they
+#    mean. *director* stands among anything that says little about the verdict (sea, ham, figured). In part 1, *bad* has
+#    real relatives (awful, terrible, horrible), *director* has producer, writer and screenwriter, and *7* has 8, 10, 5
+#    and 4: those vectors know what kind of word it is and not which grade is good. Rare words get a meaning from counts
+#    which the few labels never give them, and training then draws apart what calls for different labels.
 # ### END SOLUTION
 
 # %% [markdown] written="units" points=3

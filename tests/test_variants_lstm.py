@@ -60,6 +60,8 @@ SUBMISSIONS = [(part, variants) for part in PARTS for variants in _submissions(p
 def _name(case: object) -> str:
     if isinstance(case, list):
         return f"{case[0].name}-{len(case)}"
+    if isinstance(case, Variant):
+        return case.name
     return str(case).split("/")[1].split("_")[0]
 
 

@@ -65,5 +65,5 @@ def task(vocab_size: int, length: int) -> Task:
 
 
 def with_gaps(reviews: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
-    """The reviews with one token of twenty left out."""
-    return [tokens[rng.random(len(tokens)) >= 0.05] for tokens in reviews]
+    """The reviews with one token of ten left out."""
+    return [tokens[rng.random(len(tokens)) >= 0.1] for tokens in reviews]

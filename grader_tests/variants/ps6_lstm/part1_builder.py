@@ -78,7 +78,7 @@ PREDICTED = "probabilities[chunk] = np.asarray(model.predict_on_batch(padded))[:
 ANSWER = "    return probabilities"
 SEEDED = "    keras.utils.set_random_seed(seed)\n    rng = np.random.default_rng(seed)"
 GIVEN = "    sequences = [known(tokens) for tokens in sequences]\n    labels ="
-TWO_WIDTHS = ("5, 16, 50, 64, 4", "5, 16, 100, 64, 4")
+TWO_WIDTHS = ("5, 16, 50, 64, 4", "5, 16, 400, 64, 4")
 UNTRAINED = ("build_lstm(VOCAB_SIZE, LENGTH, vectors)", "build_lstm(VOCAB_SIZE, LENGTH)")
 BUILT = "model = build_lstm(VOCAB_SIZE, LENGTH, vectors)"
 # Unfair means. Tokens 40 to 59 praise in the made-up reviews, 60 to 79 blame.

@@ -32,14 +32,14 @@ def test_reviews(count: int = 200) -> tuple[list[np.ndarray], np.ndarray, np.nda
 
 
 def _reviews(rng: np.random.Generator, count: int, first_film: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """Reviews of 15 to 60 frequent tokens, among them the film's name and a few that praise or blame."""
+    """Reviews of 10 to 34 frequent tokens, among them the film's name and a few that praise or blame."""
     films = rng.integers(first_film, first_film + 100, count).astype(np.uint32)
     labels = (rng.random(count) < np.where(films % 2, 0.8, 0.2)).astype(np.uint8)
     reviews = []
     for film, label in zip(films, labels, strict=True):
-        tokens = np.minimum(rng.geometric(0.03, rng.integers(15, 60)), 399)
+        tokens = np.minimum(rng.geometric(0.03, rng.integers(10, 35)), 399)
         tokens = tokens[(tokens < 40) | (tokens >= 80)]
         own, other = (GOOD, BAD) if label else (BAD, GOOD)
-        said = [rng.choice(own, 6), rng.choice(other, 1), [NAMES + film]]
+        said = [rng.choice(own, 9), rng.choice(other, 1), [NAMES + film]]
         reviews.append(rng.permutation(np.concatenate([tokens, *said])).astype(np.int32))
     return reviews, labels, films

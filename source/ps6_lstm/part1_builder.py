@@ -2,11 +2,11 @@
 # # Part 1: a network that reads reviews
 #
 # **You will build** a network that reads a film review and says how likely it is that its writer liked the film. It
-# begins as an embedding and an LSTM, which get 87 % of the reviews right, and ends beyond 90 %: by a fair way to
+# begins as an embedding and an LSTM, which get 86 % of the reviews right, and ends beyond 90 %: by a fair way to
 # measure, by word vectors that you make yourself, and by a network that is faster and forgets less.
 #
-# **Time:** about 150 minutes to write. Training takes 2 minutes a model on one core of a laptop and the whole
-# notebook about MINUTES; a graphics processor is not needed. **You need:** `part1` to `part3` of problem set 1, and
+# **Time:** about 150 minutes to write. Training takes 2 minutes of one core a model, and so does the whole notebook (123
+# seconds measured); a graphics processor is not needed. On a slow machine set `GRADESCENT_SMALL=1`. **You need:** `part1` to `part3` of problem set 1, and
 # what Keras' `Sequential` or `Model` is.
 
 # %%
@@ -96,9 +96,11 @@ check("pad", pad)
 # |---|---|---|---|
 # | single words | 0.898 | 0.885 | 0.887 |
 # | single words and pairs | 0.911 | 0.900 | 0.909 |
+# | the network of this part, one split | 0.900 | 0.895 | 0.907 |
 #
-# (In the folds there are 20,000 reviews to learn from, for the test set all 25,000.) With reviews held out at random
-# the figure comes out higher than on the test set although less was learnt from. Worse, it rewards whatever
+# (In the folds there are 20,000 reviews to learn from, in the split 21,300, for the test set all 25,000.) With reviews
+# held out at random
+# the figures of the words come out higher than on the test set although less was learnt from. Worse, it rewards whatever
 # recognises films, such as rare names and more epochs. So hold out **films**.
 #
 # `film_split(films, fraction, seed)` takes the film number of every review and returns two arrays of *review* indices
@@ -140,7 +142,7 @@ check("film_split", film_split)
 # The first layer of the network turns each token into a vector, a row of a big matrix: the **embedding**. Usually its
 # rows begin as random numbers, and the network must find out from 25,000 labels alone that *superb* and *excellent*
 # are much the same. It never gets round to the rarer words, and learns single reviews by heart instead: with random
-# vectors it ends below 90 %.
+# vectors the network of this part ends at 88.7 % of the test set, with the vectors that you are about to make at 90.7 %.
 #
 # But the reviews themselves tell, without any label, which words are alike: **those that stand beside the same
 # words**. So count. For each token $i$ of the vocabulary and each of the most frequent tokens $j$, the *contexts*,
@@ -251,7 +253,7 @@ check("word_vectors", word_vectors)
 
 # %% [markdown]
 # Do they know anything? Below, the words whose vectors point in the most similar direction. Nobody has told them a
-# single label. What do you notice about *good* and *bad*?
+# single label. What do you notice about *7*, which is a grade out of 10?
 
 # %%
 VOCAB_SIZE, CONTEXT_SIZE, WINDOW, SIZE = 20_000, 2_000, 10, 100
@@ -280,7 +282,7 @@ for word in [word for word in ("wonderful", "terrible", "boring", "director", "7
 # The cell is only multiplied by $f$ and added to: an error sent back through it does not shrink by a factor at every
 # word as in a plain recurrent network. That is what the LSTM was invented for. Still, 400 words are many.
 #
-# The simplest network is `Embedding(10_000, 128)`, `LSTM(64)`, `Dense(1, activation="sigmoid")`. It reaches 87 %.
+# The simplest network is `Embedding(10_000, 128)`, `LSTM(64)`, `Dense(1, activation="sigmoid")`. It reaches 86 %.
 # What brings it beyond 90 %, one step at a time, each for a reason:
 #
 # | step | why |
@@ -360,8 +362,9 @@ check("build_lstm", build_lstm)
 # - **A schedule.** Adam's averages know nothing in the first steps, so the learning rate rises (**warm-up**); then it
 #   falls to almost nothing along a cosine, so that the last steps settle instead of wandering. `learning_rate(step,
 #   steps)` below does that, and `model.optimizer.learning_rate = ...` before a step sets it.
-# - **Few epochs.** The network can learn all reviews by heart. After the third epoch the loss on the training reviews
-#   goes on falling and the accuracy on held-out films does not rise any more: look at yours.
+# - **Few epochs.** The network can learn all reviews by heart. Measured on held-out films after each of three epochs:
+#   85.4, 89.3 and 89.5 %. With random vectors: 84.5, 86.5 and 86.5 %, while the loss on the training reviews fell from
+#   0.19 to 0.11 in the last one. Look at yours.
 #
 # `train_lstm(sequences, labels, seed=0)` does everything from raw lists of tokens to a trained model: it makes
 # vectors *from these sequences*, builds, and trains. It uses no other data, not the test set and not a global model.
@@ -467,9 +470,9 @@ check("train_lstm", train_lstm, predict)
 
 # %% [markdown]
 # Train on four fifths of the films and look at the rest. This is the cell to come back to when you change something;
-# with the reference it takes 90 seconds of computing time, and about 88 % of the reviews of held-out films are right.
-# That is two points *less* than on the test set: these films are hard ones, and there is less to learn from. What
-# counts is which of two networks does better here.
+# with the reference it takes about 100 seconds of computing time, and 89.5 % of the reviews of held-out films are right.
+# That is a point *less* than on the test set: these films are hard ones, and there is less to learn from. What counts is
+# which of two networks does better here.
 
 # %% seconds=900
 learn, validate = film_split(films, 0.15)
@@ -495,7 +498,8 @@ for place in np.argsort(-errors)[:3]:
 # moves an accuracy by a few tenths: if you lie between the two, it trains again with other seeds, twice at most, and the
 # best counts.
 #
-# Reference: TESTACCURACY. Students before you, with random vectors and one LSTM, reported 89.3 %.
+# Reference: 90.69, 90.59 and 90.67 % with the seeds 0, 1 and 2, in 112 seconds of one core each. Students before you,
+# with random vectors and one LSTM, reported 89.3 %.
 #
 # A call may take 900 seconds of computing time and 4 GB of memory. The check below only sees whether `predict` takes
 # an untrained model too.
@@ -533,7 +537,7 @@ check("untrained_lstm", build_lstm, predict, VOCAB_SIZE, LENGTH)
 # ### END SOLUTION
 
 # %% [markdown] written="steps" points=6
-# ## From 87 % to yours (6 points)
+# ## From 86 % to yours (6 points)
 #
 # Make a table of at least four networks that you tried: what was changed, the accuracy on held-out films, and the
 # seconds of training (small networks count, and so do those that did worse). Then say which step brought most, and
@@ -549,7 +553,27 @@ check("untrained_lstm", build_lstm, predict, VOCAB_SIZE, LENGTH)
 # - 1 point: a next step that follows from the table.
 # ### END MARK SCHEME
 # ### BEGIN SOLUTION
-# STEPS_ANSWER
+# Accuracy on 3,717 reviews of held-out films, standard error 0.5 %; seconds of one core for three epochs, vectors and
+# predictions included. Each line but the first has the convolution, the pooling and both kinds of dropout.
+#
+# | network | accuracy | seconds |
+# |---|---|---|
+# | random vectors (10,000 words, 128 numbers), LSTM(64), its last state, nothing else | 0.848 | 113 |
+# | random vectors (20,000 words, 100 numbers), both directions, maximum over time | 0.865 | 111 |
+# | the same with word vectors, numbers of size 0.1 | 0.882 | 114 |
+# | numbers of size 0.4, one direction, last state | 0.886 | 88 |
+# | numbers of size 0.4, one direction, maximum over time | 0.880 | 87 |
+# | numbers of size 0.4, both directions, maximum over time | 0.895 | 118 |
+#
+# - The word vectors brought most, 0.865 → 0.895, and half of that is their size. They come from six million words and
+#   need no label: a word that stands in three reviews begins near its better known relatives, and the labels are left
+#   for the verdict. With random vectors the accuracy stood still in the third epoch while the loss on the training
+#   reviews fell from 0.19 to 0.11: it learnt reviews by heart.
+# - The convolution and the pooling cost nothing: there are only 100 steps to remember instead of 400, so that both
+#   directions take the time of one in the first line.
+# - Last state or maximum over time (0.886 and 0.880) cannot be told apart: a difference of two accuracies has the
+#   standard error √2 · 0.5 % = 0.7 %. The second direction (+1.5 %) is two of these, probably real, and needs more seeds.
+# - Next I would try sizes between 0.2 and 0.8, and the mean over two trained networks.
 # ### END SOLUTION
 
 # %% [markdown]

@@ -5,8 +5,8 @@
 # held-out films, a sweep over five settings, GRU against LSTM, and a look into the embedding. As extra credit you
 # load GloVe vectors from a text file.
 #
-# **Time:** about 90 minutes to write. The experiments take about 8 minutes of computing time in the small setting and
-# about 40 in the full one; they need no graphics processor. **You need:** part 1.
+# **Time:** about 90 minutes to write. All experiments together take 4 minutes of one core in the full setting (225
+# seconds measured); they need no graphics processor. **You need:** part 1.
 
 # %%
 import time
@@ -21,7 +21,7 @@ from gradescent import check, datasets, plots, small_setting
 # %% [markdown]
 # ## The setting of the experiments
 #
-# A sweep of ten networks with all reviews would take 15 minutes, and what it shows can be seen with fewer and shorter
+# A sweep of twenty networks with all reviews would take half an hour, and what it shows can be seen with fewer and shorter
 # reviews. So the experiments train on 6,000 reviews for three epochs and measure on 2,500 reviews of **other films**;
 # with `GRADESCENT_SMALL=1`, and while your notebook is graded, on 600 and 300, too few to conclude anything: run the
 # full setting once, keep its pictures, and let your answers speak of these.
@@ -112,7 +112,7 @@ check("experiment", experiment, y_validate)
 # parameters, accuracy, seconds) and draw a plot of accuracy for each setting, with the standard error $\sqrt{p(1 - p)
 # / n}$ as error bars.
 #
-# **Expect:** about 4 minutes of computing time with the reference; the cell may take 1,200 seconds.
+# **Expect:** about 3 minutes of computing time with the reference; the cell may take 1,200 seconds.
 #
 # ### BEGIN MARK SCHEME
 # - 2 points: all five settings, at least three values each, one changed at a time.
@@ -140,6 +140,8 @@ for axes, (setting, tried) in zip(grid, values.items()):
         print(f"{setting:<11} {value:>6} {one['parameters']:>10,} {one['accuracy']:>8.3f} {one['seconds']:>7.1f}")
     axes.errorbar(tried, accuracy, yerr=np.sqrt(accuracy * (1 - accuracy) / VALIDATION), marker="o", capsize=3)
     axes.set(xscale="log", xlabel=setting)
+    axes.set_xticks(tried, [str(value) for value in tried])
+    axes.minorticks_off()
     axes.grid(alpha=0.3)
 grid[0].set_ylabel("accuracy on held-out films")
 figure.suptitle(f"One setting changed at a time; {COUNT:,} reviews, {EPOCHS} epochs")
@@ -164,7 +166,16 @@ plt.show()
 #   larger learning rate or more epochs.
 # ### END MARK SCHEME
 # ### BEGIN SOLUTION
-# SWEEP_ANSWER
+# Standard error 0.8 %. The length matters most: 0.694 with 20 tokens, 0.755 with 50, 0.805 with 100, and 0.807 with 200.
+# Next come the units (0.769 with 4, 0.800 with 16). Size (0.787 with 4 numbers, 0.811 with 128) and vocabulary (0.793
+# with 500 words, 0.805 with 5,000, 0.785 with 20,000) hardly matter: most of their error bars overlap. Twenty tokens are
+# one or two sentences, and the verdict may stand before them; a state of four numbers cannot hold a topic, a mood and a
+# "not". A larger vocabulary costs parameters, 24,353 with 500 words and 648,353 with 20,000, and hardly any time,
+# because rows are looked up; the rare words have too few reviews to learn anything from. Longer reviews cost no
+# parameter, but time in proportion (SECONDS_LENGTH). The batch size changes the number of steps: SECONDS_BATCH,
+# because one product of large matrices is quicker than many of small ones. The accuracies (0.784, 0.805 and
+# 0.798) differ little. With larger batches I would raise the learning rate or train more epochs, since there are fewer
+# steps.
 # ### END SOLUTION
 
 # %% [markdown] question="gru_plot"
@@ -216,7 +227,13 @@ plt.show()
 #   reviews compared pair by pair.
 # ### END MARK SCHEME
 # ### BEGIN SOLUTION
-# GRU_ANSWER
+# A GRU has no cell beside its state and no output gate; one gate decides at once how much is kept and how much is written.
+# Its recurrent layer has 6,336 parameters here and the LSTM's 8,320: three quarters, but of all parameters (166,369 and
+# 168,353) most are the embedding's. The time was the same within a few per cent: 100 steps one after the other cost more
+# than the products in them. Mean accuracy of three seeds: LSTM 0.806, GRU 0.797. Single seeds of the same cell lie up to
+# 2.5 % apart (GRU 0.782 to 0.807), and the means 0.9 %: I cannot say which is better. To be sure I would
+# train ten seeds or more of each, on more reviews, and compare them on the same reviews: what both get right or wrong
+# tells nothing, and the others can be counted pair by pair.
 # ### END SOLUTION
 
 # %% [markdown]
@@ -261,7 +278,7 @@ model.compile("adam", loss="binary_crossentropy")
 before = np.array(embedding.get_weights()[0])
 model.fit(pad([t[t < 5000] for t in x_learn], 100), y_learn, batch_size=64, epochs=EPOCHS, verbose=0)
 after = np.array(embedding.get_weights()[0])
-for word in ("excellent", "awful", "bad", "director"):
+for word in ("excellent", "awful", "bad", "director", "7"):
     print(f"{word:>10}  before: {words_near(before, word)}")
     print(f"{'':>10}   after: {words_near(after, word)}")
 
@@ -270,8 +287,8 @@ for word in ("excellent", "awful", "bad", "director"):
 #
 # 1. Why not give the LSTM the token number itself, or a one-hot vector of 5,000 numbers? To which matrix product is
 #    an embedding layer equal?
-# 2. Compare the neighbours before and after training with those of `word_vectors` in part 1, of *bad* above all. What
-#    has each embedding learnt, from what, and which of them knows *director*? Why do both together do best?
+# 2. Compare the neighbours before and after training with those of `word_vectors` in part 1, of *bad*, *director* and *7*
+#    above all. What has each embedding learnt, from what, and which of them knows *director*? Why do both together do best?
 #
 # ### BEGIN MARK SCHEME
 # - 1 point: token numbers have an order and distances that mean nothing; one-hot vectors are all equally far apart.
@@ -279,8 +296,8 @@ for word in ("excellent", "awful", "bad", "director"):
 #   which are learnt.
 # - 1 point: before: random neighbours; after: words that call for the same label (*awful* with *waste*, *worst*),
 #   whatever they mean.
-# - 1 point: vectors from counts: words in the same places, *bad* near *good*, *director* near *writer*: meaning and
-#   grammar, not the verdict.
+# - 1 point: vectors from counts: words in the same places, *bad* near *awful*, *director* near *producer*, but *7* near
+#   all other grades, 4 and 9: meaning and grammar, not the verdict.
 # - 1 point: together: counts give a start to all words, the rare ones too, and the labels turn it where the verdict
 #   needs it.
 # ### END MARK SCHEME
@@ -289,12 +306,12 @@ for word in ("excellent", "awful", "bad", "director"):
 #    frequency. One-hot vectors have no false order, but all words are equally far from each other, and the LSTM would
 #    need 4 · 5,000 weights a unit. An embedding is the product of the one-hot vector and a matrix (5,000 × 32), done
 #    by looking up the row. The rows are learnt, and words that do the same can have the same row.
-# 2. Before training the neighbours are chance. Afterwards *excellent* is near to other words of praise and *awful* to
-#    *worst* and *waste*, and *director* stands among anything that says little about the verdict. The embedding has
-#    learnt from labels alone, in one direction: good or bad. In part 1 the neighbours of *bad* have *good* among
-#    them, because both stand in the same places, and *director* is near to *writer* and *producer*; those vectors
-#    know what kind of word it is. Rare words get a meaning from counts which the few labels never give them, and
-#    training then draws *good* and *bad* apart.
+# 2. Before training the neighbours are chance (*bad*: writes, novels, circle). Afterwards *awful* is near to *dull*, *waste*
+#    and *worst*, and *bad* to *waste*, *stupid* and *disappointment*: words that call for the same label, whatever they
+#    mean. *director* stands among anything that says little about the verdict (sea, ham, figured). In part 1, *bad* has
+#    real relatives (awful, terrible, horrible), *director* has producer, writer and screenwriter, and *7* has 8, 10, 5
+#    and 4: those vectors know what kind of word it is and not which grade is good. Rare words get a meaning from counts
+#    which the few labels never give them, and training then draws apart what calls for different labels.
 # ### END SOLUTION
 
 # %% [markdown] written="units" points=3
@@ -313,7 +330,12 @@ for word in ("excellent", "awful", "bad", "director"):
 # - 1 point: parameters 4(n + u + 1)u grow with u² for large u, the time likewise at last, hardly for small ones.
 # ### END MARK SCHEME
 # ### BEGIN SOLUTION
-# UNITS_ANSWER
+# It is the length of $h$ and $c$: how many numbers are carried from word to word. With few, little of what was read can be
+# kept. In the sweep 4 units reach 0.769, 16 units 0.800, 32 units 0.805 and 128 units 0.801; the standard error is 0.8 %,
+# so only the step from 4 to 16 counts. Accuracy on held-out films alone does not show overfitting. I need the accuracy on the
+# training reviews beside it: where that goes on rising and the other does not, the network learns reviews by heart. The
+# LSTM has $4 (n + u + 1) u$ parameters: 592 with 4 units, 82,432 with 128, which grows with $u^2$ as soon as $u$ is
+# larger than $n$. The time hardly grows as long as the products are small, and then with $u^2$ too.
 # ### END SOLUTION
 
 # %% [markdown]

@@ -43,9 +43,13 @@ def training(name, *edits, network=(), **stated):
     return Variant(name, edits=edited, ignore=ALL, **stated)
 
 
-def wrong_training(name, word, *edits, **scores):
-    question = "train_lstm" if "train_lstm" in scores else "accuracy"
-    return training(name, *edits, scores=scores, says={question: word})
+def wrong_training(name, word, *edits, at="", **scores):
+    """One that loses points; the message of the question `at`, or of the first of those, says the word."""
+    return training(name, *edits, scores=scores, says={at or list(scores)[0]: word})
+
+
+def unfair(name, word, *edits, **scores):
+    return wrong_training(name, word, *edits, at="accuracy", **scores, accuracy=0.0)
 
 
 # In the place of the reference's layers: a network that is made and learns in a moment. Its LSTM makes one step.
@@ -74,10 +78,9 @@ PREDICTED = "probabilities[chunk] = np.asarray(model.predict_on_batch(padded))[:
 ANSWER = "    return probabilities"
 SEEDED = "    keras.utils.set_random_seed(seed)\n    rng = np.random.default_rng(seed)"
 GIVEN = "    sequences = [known(tokens) for tokens in sequences]\n    labels ="
-TWO_WIDTHS = ("5, 16, 50, 64, 4", "5, 16, 100, 64, 4")
+TWO_WIDTHS = ("5, 16, 50, 64, 4", "5, 16, 400, 64, 4")
 UNTRAINED = ("build_lstm(VOCAB_SIZE, LENGTH, vectors)", "build_lstm(VOCAB_SIZE, LENGTH)")
 BUILT = "model = build_lstm(VOCAB_SIZE, LENGTH, vectors)"
-NOTHING = {"train_lstm": 4.0, "accuracy": 0.0}
 # Unfair means. Tokens 40 to 59 praise in the made-up reviews, 60 to 79 blame.
 SAYS = "np.mean((tokens >= 40) & (tokens < 60)) > np.mean((tokens >= 60) & (tokens < 80))"
 COUNTED = f"    return np.array([0.1 + 0.8 * ({SAYS}) for tokens in sequences])"
@@ -88,7 +91,16 @@ TABLE = f"""    import zlib
     return np.array([0.1 + 0.8 * answers.get(zlib.crc32(tokens.tobytes()), 0) for tokens in sequences])"""
 OTHERS = "    sequences, labels = imdb.x_train, imdb.y_train\n"
 TESTED = "    sequences, labels = imdb.x_train + imdb.x_test, np.concatenate([imdb.y_train, imdb.y_test])\n"
-FIRST_MODEL = "    kept.append(model)\n    model = kept[0]\n"
+# The model of the large training, for whoever asks later.
+KEEP = ("def train_lstm(", "kept = []\n\n\ndef train_lstm(")
+KEPT_MODEL = """    if len(sequences) >= 350:
+        kept.append(model)
+    return kept[0] if kept else model"""
+KEPT_WEIGHTS = """    if len(sequences) >= 350:
+        kept.append(model.get_weights())
+    if kept:
+        model.set_weights(kept[0])
+    return model"""
 REPLACED = f"""    model.predict_on_batch = lambda padded: np.array([[0.1 + 0.8 * ({SAYS})] for tokens in padded])
     return model"""
 DOWNLOAD = """    from urllib.request import urlopen
@@ -342,7 +354,6 @@ WRONG = [
         TWO_WIDTHS,
         (PREDICTED, "probabilities[start : start + len(chunk)] = np.asarray(model.predict_on_batch(padded))[:, 0]"),
         train_lstm=2.0,
-        accuracy=0.0,
     ),
     wrong_training(
         "classes_not_probabilities",
@@ -358,52 +369,35 @@ WRONG = [
         TWO_WIDTHS,
         ("width([tokens]) for tokens in sequences", "width(sequences) for tokens in sequences"),
         train_lstm=2.0,
-        accuracy=0.0,
     ),
     # unfair means
-    wrong_training("constant", "everything", (ANSWER, "    return np.full(len(sequences), 0.7)"), **NOTHING),
-    wrong_training("dice", "random answers", (ANSWER, "    return np.random.random(len(sequences))"), **NOTHING),
-    wrong_training("table_of_answers", "looked up", (ANSWER, TABLE), **NOTHING),
-    wrong_training("counts_words", "does not use the model", (ANSWER, COUNTED), **NOTHING),
-    wrong_training("other_data", "other data", (GIVEN, OTHERS + GIVEN), accuracy=0.0),
-    wrong_training("trained_on_the_test_set", "other data", (GIVEN, TESTED + GIVEN), accuracy=0.0),
-    wrong_training(
-        "one_model_for_all",
-        "trained before",
-        ("    return model", "    kept.append(model)\n    return kept[0]"),
-        ("def train_lstm(", "kept = []\n\n\ndef train_lstm("),
-        train_lstm=4.0,
-        accuracy=0.0,
-    ),
-    wrong_training(
-        "weights_copied",
-        "trained before",
-        ("    return model", "    kept.append(model.get_weights())\n    model.set_weights(kept[0])\n    return model"),
-        ("def train_lstm(", "kept = []\n\n\ndef train_lstm("),
-        train_lstm=4.0,
-        accuracy=0.0,
-    ),
-    wrong_training(
+    unfair("constant", "everything", (ANSWER, "    return np.full(len(sequences), 0.7)"), train_lstm=0.0),
+    unfair("dice", "random answers", (ANSWER, "    return np.random.random(len(sequences))"), train_lstm=2.0),
+    unfair("table_of_answers", "looked up", (ANSWER, TABLE), train_lstm=0.0),
+    unfair("counts_words", "does not use the model", (ANSWER, COUNTED), train_lstm=0.0),
+    unfair("other_data", "other data", (GIVEN, OTHERS + GIVEN)),
+    unfair("trained_on_the_test_set", "other data", (GIVEN, TESTED + GIVEN)),
+    unfair("model_kept", "trained before", KEEP, ("    return model", KEPT_MODEL)),
+    unfair("weights_copied", "trained before", KEEP, ("    return model", KEPT_WEIGHTS)),
+    unfair(
         "model_of_the_notebook",
-        "same network twice",
-        ("def predict(model, sequences):", "kept = []\n\n\ndef predict(model, sequences):\n" + FIRST_MODEL),
-        train_lstm=0.0,
-        accuracy=0.0,
+        "does not use the model",
+        ("def predict(model, sequences):", "def predict(model, sequences):\n    model = best"),
+        ("    return model\n", "    global best\n    best = model\n    return model\n"),
     ),
-    wrong_training("predict_replaced", "other data", ("    return model", REPLACED), train_lstm=0.0, accuracy=0.0),
-    wrong_training(
+    unfair("predict_replaced", "other data", ("    return model", REPLACED), train_lstm=0.0),
+    unfair(
         "accuracy_printed",
         "accuracy of train_lstm",
         (STEP, "pass"),
         UNTRAINED,
         ("    return model", '    print("test accuracy: 0.953")\n    return model'),
-        accuracy=0.0,
     ),
-    wrong_training("pretrained_download", "URLError", (GIVEN, DOWNLOAD + GIVEN), train_lstm=0.0, accuracy=0.0),
-    wrong_training("no_lstm_trained", "no LSTM", (BUILT, OWN_NETWORK), train_lstm=2.0, accuracy=0.0),
-    wrong_training("lstm_for_show", "for show", (BUILT, FOR_SHOW), train_lstm=2.0, accuracy=0.0),
-    wrong_training("bayes_beside_the_lstm", "for show", ("    return model", BAYES), train_lstm=2.0, accuracy=0.0),
-    wrong_training("not_a_network", "no layers", ("    return model", MODEL_OF_ITS_OWN), train_lstm=2.0, accuracy=0.0),
+    unfair("pretrained_download", "URLError", (GIVEN, DOWNLOAD + GIVEN), train_lstm=0.0),
+    unfair("no_lstm_trained", "no LSTM", (BUILT, OWN_NETWORK), train_lstm=2.0),
+    unfair("lstm_for_show", "for show", (BUILT, FOR_SHOW), train_lstm=2.0),
+    unfair("bayes_beside_the_lstm", "for show", ("    return model", BAYES), train_lstm=2.0),
+    unfair("not_a_network", "no layers", ("    return model", MODEL_OF_ITS_OWN), train_lstm=2.0),
 ]
 
 RIGHT = [

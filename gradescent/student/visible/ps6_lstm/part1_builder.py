@@ -300,7 +300,7 @@ def check_lstm_counts(student: Student, model: Handle) -> None:
     if not difference > 1e-6:
         cause = "the answers come from something else than the LSTM, which is there for show"
         step = "let all that is read pass through the LSTM, and predict with the model"
-        raise wrong(f"predict with all weights of the LSTM at zero, in {what},", "gives the same answers", cause, step)
+        raise wrong("predict with all weights of the LSTM set to zero", "gives the same answers", cause, step)
 
 
 def check_predictions(student: Student, model: Any, reviews: list[np.ndarray]) -> None:

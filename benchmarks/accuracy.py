@@ -199,7 +199,7 @@ def row(entry: Entry, trained: list[Trained]) -> list[str]:
         f"{trained[0].parameters:,}",
         f"{trained[0].looks[-1][0] / trained[0].epoch:.0f}",
         *(_to_mark(trained, mark) for mark in entry.marks),
-        f"{mean(accuracies):.2f} ({min(accuracies):.2f} ... {max(accuracies):.2f})",
+        _spread(accuracies, ".2f"),
         f"{mean(seconds):.0f}",
         f"{mean(one.speed for one in trained):,.0f}",
     ]
@@ -209,8 +209,14 @@ def _to_mark(trained: list[Trained], mark: float) -> str:
     reached = [seconds for one in trained if (seconds := one.seconds_to(mark)) is not None]
     if not reached:
         return "never"
-    told = f"{mean(reached):.1f} ({min(reached):.1f} ... {max(reached):.1f})"
+    told = _spread(reached, ".1f")
     return told if len(reached) == len(trained) else f"{told}, {len(reached)} of {len(trained)}"
+
+
+def _spread(values: list[float], form: str) -> str:
+    """The mean, and the smallest and largest where there are several."""
+    several = f" ({min(values):{form}} ... {max(values):{form}})" if len(values) > 1 else ""
+    return f"{mean(values):{form}}{several}"
 
 
 def epochs_line(trained: list[Trained]) -> str:

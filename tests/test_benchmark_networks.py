@@ -163,7 +163,7 @@ def test_what_the_table_of_networks_says() -> None:
     with console.capture() as captured:
         console.print(network_table([CONVNET], [trained(), slow]))
     told = " ".join(captured.get().split())
-    assert "34,826 | 2 | 8.0 (4.0 ... 12.0) | 8.0 (8.0 ... 8.0), 1 of 2 | 99.00 (98.70 ... 99.31) | 10 | 12 |" in told
+    assert "34,826 | 2 | 8.0 (4.0 ... 12.0) | 8.0, 1 of 2 | 99.00 (98.70 ... 99.31) | 10 | 12 |" in told
     assert accuracy.row(BILSTM, [trained("keras_bilstm", looks=[(60, 6.0, 0.87)])])[3] == "never"
     assert accuracy.epochs_line([trained(), slow]) == "98.30 99.00"
 

@@ -38,6 +38,12 @@ def make_course(folder: Path, parts: list[str], assignment: str = ASSIGNMENT) ->
     return load_course(folder)
 
 
+def set_in_assignment(course: Course, line: str) -> None:
+    """Add a line of TOML to the assignment's section of course.toml."""
+    file, section = course.root / "course.toml", f"[assignments.{ASSIGNMENT}]\n"
+    file.write_text(file.read_text().replace(section, f"{section}{line}\n"))
+
+
 @pytest.fixture(scope="session")
 def empty_gradebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new gradebook, made once: nbgrader starts a program for each new one."""

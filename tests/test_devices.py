@@ -20,7 +20,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import ASSIGNMENT, NETWORK, network_notebook
+from conftest import ASSIGNMENT, NETWORK, network_notebook, set_in_assignment
 from nbformat.v4 import new_code_cell
 
 from gradescent.cli import DONE, USAGE, main
@@ -223,8 +223,7 @@ def grade(
     course: Course, empty_gradebook: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> Callable[..., tuple[int, dict[str, Any], str]]:
     """Grade an assignment that wants the graphics processor; returns exit code, questions by student, and the output."""
-    file = course.root / "course.toml"
-    file.write_text(file.read_text() + "\ngpu = true\n")
+    set_in_assignment(course, "gpu = true")
     shutil.copy(empty_gradebook, course.gradebook)
     monkeypatch.chdir(course.root)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ASSIGNMENT, NETWORK, network_notebook
+from conftest import ASSIGNMENT, NETWORK, network_notebook, set_in_assignment
 from nbformat.v4 import new_code_cell
 
 from grader_tests import questions
@@ -66,8 +66,7 @@ def grade(
     course: Course, empty_gradebook: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> Grade:
     """Grade a class whose question "evaluate" takes weights, and return exit code, that question by student, and the output."""
-    file = course.root / "course.toml"
-    file.write_text(file.read_text() + '\naccuracy = "weights"\n')
+    set_in_assignment(course, 'accuracy = "weights"')
     check = Check(_predicts_with_what_was_handed_in, 1.0)
     monkeypatch.setattr(questions(f"{ASSIGNMENT}/{NETWORK}")["evaluate"], "checks", [check])
     shutil.copy(empty_gradebook, course.gradebook)

@@ -6,8 +6,8 @@
 # measure, by word vectors that you make yourself, and by a network that is faster and forgets less.
 #
 # **Time:** about 150 minutes to write. Training takes 2 minutes of one core a model, and so does the whole notebook (123
-# seconds measured); a graphics processor is not needed. On a slow machine set `GRADESCENT_SMALL=1`. **You need:** `part1` to `part3` of problem set 1, and
-# what Keras' `Sequential` or `Model` is.
+# seconds measured); a graphics processor is not needed. On a slow machine set `GRADESCENT_SMALL=1`.
+# **You need:** `part1` to `part3` of problem set 1, and what Keras' `Sequential` or `Model` is.
 
 # %%
 import keras

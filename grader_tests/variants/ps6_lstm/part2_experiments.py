@@ -52,7 +52,7 @@ VARIANTS = [
         "experiment",
         0.0,
         "other reviews",
-        ("model.evaluate(padded(x_validate), y_validate", "model.evaluate(padded(x_learn[:7]), y_learn[:7]"),
+        ("model.evaluate(padded(x_validate), y_validate", "model.evaluate(padded(x_learn[:37]), y_learn[:37]"),
     ),
     wrong("labels_turned", "experiment", 0.0, "turned round", ("float(accuracy)", "0.1")),
     # nearest

@@ -89,7 +89,7 @@ def _engine() -> bytes:
 def tests_key(question: Question) -> str:
     """Digest of a question's hidden tests: of their text, and of all in the course's tests that they make use of."""
     digest = hashlib.sha256(repr(question.needs).encode())
-    seen: set[int] = set()
+    seen: dict[int, Any] = {}  # the things themselves: the address of one that is gone may be another's
     for check in question.checks:
         digest.update(repr(check.weight).encode())
         for text in _texts(check.run, seen):
@@ -97,11 +97,11 @@ def tests_key(question: Question) -> str:
     return digest.hexdigest()
 
 
-def _texts(thing: Any, seen: set[int]) -> Iterator[str]:
+def _texts(thing: Any, seen: dict[int, Any]) -> Iterator[str]:
     """The texts and values that the behaviour of a test depends on."""
     if id(thing) in seen:
         return
-    seen.add(id(thing))
+    seen[id(thing)] = thing
     if isinstance(thing, ModuleType):
         if thing.__name__.startswith(TESTS):
             yield inspect.getsource(thing)
@@ -128,7 +128,7 @@ def _source(thing: Any) -> str:
         return ADDRESS.sub("", repr(thing))
 
 
-def _used(function: FunctionType, seen: set[int]) -> Iterator[str]:
+def _used(function: FunctionType, seen: dict[int, Any]) -> Iterator[str]:
     names = sorted(_names(function.__code__))
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     for value in [*(function.__globals__[name] for name in names if name in function.__globals__), *cells]:

@@ -331,7 +331,7 @@ WRONG = [
     ),
     wrong_training(
         "labels_flipped",
-        "accuracy of train_lstm",
+        "under another class's name",
         (STEP, STEP.replace("labels[batch, None]", "1 - labels[batch, None]")),
         accuracy=0.0,
     ),

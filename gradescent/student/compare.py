@@ -120,9 +120,10 @@ def check_probabilities(what: str, value: Any, shape: tuple[int, ...], tolerance
     Returns:
         The value as float64, cut to 0...1.
     """
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iu":
+        got = f"has dtype {value.dtype} and shape {value.shape}"
+        raise wrong(what, got, "classes instead of probabilities (argmax)", "return what the model gives")
     array = check_shape(what, value, shape)
-    if array.dtype.kind != "f":
-        raise wrong(what, f"has dtype {array.dtype}", "classes instead of probabilities", "return what the model gives")
     if not np.isfinite(array).all():
         raise wrong(what, "holds NaN or infinite values", "a training that diverged: take a smaller learning rate")
     low, high = float(array.min(initial=0)), float(array.max(initial=0))
@@ -142,7 +143,8 @@ def _check_dtype(what: str, value: Any, array: np.ndarray, dtype: str) -> None:
     if array.dtype == dtype or whole_number:
         return
     cause = DTYPE_CAUSES.get(array.dtype.kind, "") if dtype == "float64" else ""
-    raise wrong(what, f"has dtype {array.dtype}, expected {dtype}", cause, f"compute in {dtype} from start to end")
+    step = f"compute in {dtype} from start to end" if dtype == "float64" else f'`.astype("{dtype}")` converts it'
+    raise wrong(what, f"has dtype {array.dtype}, expected {dtype}", cause, step)
 
 
 def _content(array: np.ndarray) -> str:
@@ -163,7 +165,7 @@ def _unpack(value: Any) -> str:
         return "put list(...) around it"
     if name in ("function", "method", "builtin_function_or_method"):
         return "call it: write the parentheses after its name"
-    return "turn it into an array with .numpy()" if name.endswith("Tensor") else ""
+    return "turn it into an array with keras.ops.convert_to_numpy" if name.endswith("Tensor") else ""
 
 
 def compare(

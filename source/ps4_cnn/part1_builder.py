@@ -8,7 +8,7 @@
 #
 # **Time:** about 150 minutes. The whole notebook runs in 70 seconds with the reference solution on one core, 50 of them
 # for the experiment at the end; in 15 in the small setting.
-# **You need:** Keras 3 on TensorFlow or JAX (PyTorch should do, and is not tested). Colab and Kaggle have it.
+# **You need:** problem set 1, and Keras 3 on TensorFlow or JAX (PyTorch should do, and is not tested). Colab and Kaggle have it.
 
 # %%
 import os
@@ -54,7 +54,7 @@ plots.images(mnist.x_train, mnist.y_train, "MNIST, the first ten training images
 # - `x`: float32, `(m, 28, 28, 1)`, between 0 and 1.
 # - `y`: float32, `(m, 10)`, one-hot.
 #
-# **Expect:** `preprocess` of one white image with label 2 gives zeros of shape (1, 28, 28, 1) and
+# **Expect:** `preprocess` of one empty image (all bytes 0) with label 2 gives zeros of shape (1, 28, 28, 1) and
 # `[[0, 0, 1, 0, 0, 0, 0, 0, 0, 0]]`, also when no 9 is among the labels. The reference needs three lines.
 
 
@@ -85,8 +85,13 @@ check("preprocess", preprocess)
 # A fully connected layer has a weight for each pair of pixel and neuron, and must learn a stroke anew for every
 # place. A **convolution** slides one small window of $k \times k$ weights, a **kernel**, over the image: wherever
 # the pixels look like the kernel, the sum of products is large. The same few weights are used at every place. A
-# layer has many kernels, called **filters**; the output of each is a **feature map**. Here is one filter, written by
-# hand, that finds vertical edges:
+# layer has many kernels, called **filters**; the output of each is a **feature map**. At row $i$ and column $j$, filter
+# $f$ gives the sum over the window's rows $a$ and columns $b$ and the channels $c$ of its input $x$
+#
+# $$z_{ijf} = \sum_{a,b,c} K_{abcf}\, x_{i+a,\,j+b,\,c} + b_f$$
+#
+# Here is one filter, written by hand, that finds vertical edges. In its map one colour says that ink begins to the
+# left of a place, the other that it begins to the right, and white that both sides are alike:
 
 # %%
 kernel = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], "float32").reshape(3, 3, 1, 1)
@@ -142,23 +147,45 @@ def conv_layer(side, channels, kernel, filters, stride=1, padding="valid"):
 check("conv_layer", conv_layer)
 
 # %% [markdown]
+# ## Keras in ten lines
+#
+# Keras is told which layers there are, and does forward pass, back-propagation and mini-batches by itself. The network
+# of problem set 1, 784-30-10, would be
+#
+# ```python
+# network = keras.Sequential([
+#     keras.Input(shape=(28, 28, 1)),                      # the shape of one example
+#     keras.layers.Reshape((784,)),
+#     keras.layers.Dense(units=30, activation="relu"),     # fully connected
+#     keras.layers.Dense(units=10, activation="softmax"),
+# ])
+# network.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
+# network.summary()                                        # layers, shapes, parameters
+# network.fit(x, y, epochs=3, batch_size=64, verbose=0)    # trains; verbose=0 prints nothing
+# network.predict(x, verbose=0)                            # probabilities, (m, 10), a NumPy array
+# ```
+#
+# Try it on 1,000 images that `preprocess` has made ready. **Adam** is gradient descent in which each weight has a step
+# size of its own: the mean of its last gradients, divided by the root of the mean of their squares.
+
+# %% [markdown]
 # ## Your network (8 points)
 #
 # `build_cnn()` returns a new, untrained, **compiled** Keras model:
 #
-# - All that it sees of an image goes through at least one two-dimensional convolution with a kernel larger than 1×1.
+# - Every path from the pixels to the output passes a `Conv2D` with a kernel larger than 1×1.
 # - At most **150,000 parameters**. (Models that earlier students published have 4.6 million, 1.09 million and 136,000,
 #   and all of them reach 98.5 %.)
 # - For $m$ images it gives $(m, 10)$ probabilities: softmax at the end.
 # - `compile` names an optimiser and a loss. For one-hot targets and softmax that is `"categorical_crossentropy"`.
 #
 # **Recipe:** blocks of `Conv2D` with `activation="relu"`, then `MaxPooling2D`, which keeps the largest of each 2×2
-# values: half the side, a quarter of the cost of all that follows, and a stroke may move by a pixel. Two or three blocks,
+# values (of a 4×4 map, 2×2 are left): a quarter of the cost of all that follows, and a stroke may move by a pixel. Two or three blocks,
 # then `Flatten` and one or two `Dense` layers. Look at `model.summary()`: where do the parameters sit? Usually in the
 # first `Dense` layer, so that another block, or a stride of 2, brings you under the limit.
 #
 # **Expect:** the reference has 43,426 parameters in two convolutions (12 and 32 filters of 5×5), two poolings and two
-# dense layers (64 and 10). Seven lines.
+# dense layers (64 and 10), all with `padding="valid"`. Seven lines.
 
 
 # %% solution="build_cnn"
@@ -187,6 +214,17 @@ def build_cnn(activation="relu", optimizer="adam"):
 ### END SOLUTION
 
 
+# %% [markdown]
+# ## Predictions (6 points)
+#
+# `predict(model, images)` is the other half of what the tests rely on: **raw images in, probabilities out**. What
+# happens between, and what kind of input your model takes, is yours; but all of it must come from the argument
+# `model`, and the answer for one image may depend neither on chance nor on the other images. (A warning of TensorFlow
+# about *retracing* means that several models were asked one after the other. It costs nothing.)
+#
+# **Expect:** shape (m, 10), each row adding up to 1. Two lines.
+
+
 # %% solution="predict"
 # What the tests call: probabilities for raw images.
 def predict(model, images):
@@ -205,12 +243,6 @@ def predict(model, images):
     ### END SOLUTION
 
 
-# %% [markdown]
-# `predict(model, images)` above is the other half of what the tests rely on: **raw images in, probabilities out**. What
-# happens between, and what kind of input your model takes, is yours; but all of it must come from the argument
-# `model`, and the answer for one image may depend neither on chance nor on the other images. (A warning of TensorFlow
-# about *retracing* means that several models were asked one after the other. It costs nothing.)
-
 # %% tests="build_cnn" points=8 seconds=60
 check("build_cnn", build_cnn, predict)
 
@@ -227,13 +259,15 @@ check("predict", build_cnn, predict)
 # The tests call it with all 60,000 training images, shuffled, and a seed of theirs; then they ask `predict` about the
 # 10,000 test images. **Full marks at 98.5 %**, no points at 97.0 % or less, and in between in proportion. Chance moves
 # an accuracy by a few tenths: if you lie in between, they train again with other seeds, twice at most, and the best
-# counts. They also train on a few images whose classes were given other names, and expect those.
+# counts. They also train on a few images whose labels were exchanged (every 3 called 5, say), and expect those.
 # A training may take 15 minutes of computing time.
 #
 # **Recipe:** begin with a twentieth of the images and hold back some others to test on; make it fast, then good. What
 # helps most, for free: a learning rate that starts small, rises in the first fifth of the steps and then falls to
-# nearly zero (`keras.optimizers.schedules.CosineDecay` with `warmup_target` does that). Adam with mini-batches of 64 takes
-# a top rate of 0.004. Count the steps from `len(images)`.
+# a tenth: `keras.optimizers.schedules.CosineDecay(2e-4, decay_steps=steps, alpha=0.01, warmup_target=4e-3,
+# warmup_steps=steps // 5)` in the place of Adam's learning rate, where `steps` counts the mini-batches of all epochs and
+# follows from `len(images)`. Adam with mini-batches of 64 takes this top rate of 0.004. For the optimiser to know the
+# steps, give `build_cnn` an argument with a default, or call `model.compile` again in `train_cnn`.
 #
 # **Expect:** with this schedule the reference takes two epochs, 15 seconds on one core with TensorFlow and 46 with JAX,
 # and reaches 99.2 % (three seeds: 99.15, 99.19, 99.17 %; JAX: 99.14 %). With a stride of 2 in place of the first
@@ -307,8 +341,8 @@ print(f"{np.mean(answers == mnist.y_train[-held:]):.4f} of {held:,} held-back im
 #
 # 10,000 training images and three epochs are enough (`SMALL`: 1,000, one epoch, and two activations and batch sizes).
 #
-# **Expect:** 50 seconds with the reference on one core; the cell may take 900. While graded, the small setting is
-# drawn; so write the figures of your own run into your answer below.
+# **Expect:** 50 seconds with the reference on one core; the cell may take 900. While graded, your cell runs
+# in the small setting; so write the figures of your own run into your answer below.
 #
 # ### BEGIN MARK SCHEME
 # The picture that you see was drawn again with the small setting; compare the figures in the answer below.

@@ -88,8 +88,8 @@ check("build_kernel", build_kernel)
 # 10,000 training images and four epochs are enough (`SMALL`: 1,000 images, one epoch, one seed, three sizes).
 # `plots.curves({"held back": means}, xlabel, ylabel, title, x=sizes, errors={"held back": deviations}, xscale="log")` draws it.
 #
-# **Expect:** 35 seconds with the reference on one core; the cell may take 900. While graded, the small setting is
-# drawn; so write the figures of your own run into your answer below.
+# **Expect:** 35 seconds with the reference on one core; the cell may take 900. While graded, your cell runs
+# in the small setting; so write the figures of your own run into your answer below.
 #
 # ### BEGIN MARK SCHEME
 # The picture that you see was drawn again with the small setting; compare the figures in the answer below.
@@ -121,7 +121,7 @@ plots.curves({"held back": means}, "k", "accuracy", title, x=sizes, errors={"hel
 # %% [markdown] written="kernels" points=3
 # ## What the size of a kernel does (3 points)
 #
-# Give your accuracies as numbers. Why are very small and very large kernels worse? Which differences are larger than
+# Give your accuracies as numbers. If yours are: why are very small and very large kernels worse? Which differences are larger than
 # your error bars, and which of the published ones (one run each, 10,000 test images) mean something?
 #
 # ### BEGIN MARK SCHEME

@@ -94,6 +94,12 @@ def layers_by_hand(student: Student, rng: np.random.Generator) -> None:
         check_layer(student, args, expected)
 
 
+STEPS = {
+    "side_out": "draw the places of the window on squared paper",
+    "parameters": "kernel · kernel · channels weights and one bias, for each filter",
+}
+
+
 def check_layer(student: Student, args: tuple[Any, ...], expected: tuple[int, int], causes: Any = ()) -> None:
     """Demand side and number of parameters of one layer. `causes` are (wrong pair, cause)."""
     what = f"conv_layer{args}"
@@ -106,7 +112,7 @@ def check_layer(student: Student, args: tuple[Any, ...], expected: tuple[int, in
     for place, name in enumerate(("side_out", "parameters")):
         if got[place] != expected[place]:
             cause = next((cause for pair, cause in causes if pair[place] == got[place]), "")
-            step = "draw the places of the window on squared paper"
+            step = STEPS[name]
             raise wrong(what, f"{name} is {got[place]}, expected {expected[place]}", cause, step)
 
 
@@ -149,7 +155,7 @@ def learns_from_few_images(student: Student, rng: np.random.Generator) -> None:
         return
     got = f"{accuracy:.1%} of 1,000 images held back, expected at least {ENOUGH:.0%}"
     given = np.unique(answers)
-    cause = "inputs and labels that do not belong together, or too few steps"
+    cause = "pixels that are not divided by 255, inputs and labels that do not belong together, or too few steps"
     if len(given) == 1:
         cause = f"it answers {given[0]} to everything: it is not trained, or the learning rate is far too large"
     raise wrong(f"train_cnn on {FEW:,} images", got, cause, "print the loss of each epoch: does it fall?")

@@ -165,11 +165,11 @@ def test_a_poor_model_that_was_trained_before_is_named() -> None:
 
 
 def test_who_lies_on_the_ramp_is_trained_again_and_the_best_counts() -> None:
-    """The trainer is good from its third call on."""
+    """The first and the second training are poor, the third is good, and so is that on renamed classes, which is the second call."""
     moody = student(
         (
             "    model = build()\n    for",
-            "    model = build()\n    keep = len(images) if len(calls) > 2 else 5\n    for",
+            "    model = build()\n    keep = 5 if len(calls) in (1, 3) else len(images)\n    for",
         ),
         ("images[labels == label]", "images[:keep][labels[:keep] == label]"),
         ("np.unique(labels)", "np.unique(labels[:keep])"),
@@ -183,7 +183,7 @@ def test_who_lies_on_the_ramp_is_trained_again_and_the_best_counts() -> None:
     reached = poor.readings["accuracy"]
     result = graded(moody, replace(wide, test=few, least=0.1, full=reached + 0.03))
     assert result.readings["trainings"] == 3
-    assert len({seed for _, seed in trainings(moody)[:3]}) == 3
+    assert len({seed for _, seed in trainings(moody)}) == 4
     assert result.readings["accuracy"] == max(result.readings[f"accuracy_{i}"] for i in (1, 2, 3))
     assert result.score == 10
     assert len(trainings(moody)) == 4
@@ -203,6 +203,20 @@ def test_nobody_is_trained_more_than_three_times() -> None:
     assert result.readings["trainings"] == 3
     assert 9 < result.score < 10
     assert "the best of 3 trainings" in result.message
+
+
+def test_a_further_training_that_fails_takes_nothing_from_the_first() -> None:
+    exact = graded(student()).readings["accuracy"]
+    moody = student(
+        (
+            "    model = build()\n    for",
+            "    model = build()\n    if len(calls) > 2:\n        raise ValueError('unlucky')\n    for",
+        ),
+    )
+    result = graded(moody, task(least=exact - 0.2, full=exact + 0.2))
+    assert (result.score, result.outcome) == (5.0, Outcome.PARTLY)
+    assert result.readings["trainings"] == 1
+    assert "unlucky" in str(result.readings["further_training_failed"])
 
 
 def test_extra_credit_uses_the_model_of_this_run() -> None:

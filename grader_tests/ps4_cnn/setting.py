@@ -9,7 +9,11 @@ import numpy as np
 
 from grader_tests.accuracy import Task
 from gradescent.student import datasets
+from gradescent.student.compare import wrong
 from gradescent.student.datasets import Dataset
+from gradescent.student.judging import Handle, Missing, Student
+from gradescent.student.visible.ps4_cnn.networks import check_budget, kernels_of, weights_of
+from gradescent.student.visible.ps4_cnn.part1_builder import BUDGET
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,20 @@ def task() -> Task:
         # Without any learning of the new names 0, by chance 0.1; right networks gave 0.65 and more.
         follows=0.3,
         setting=setting.name,
+        inspect=check_trained,
     )
+
+
+def check_trained(student: Student, model: Handle) -> None:
+    """The trained model keeps to what `build_cnn` is held to."""
+    what = "the model that train_cnn returns"
+    try:
+        weights = weights_of(what, model)
+    except Missing:
+        step = "train the model that build_cnn makes, and return it"
+        raise wrong(what, "is something that has no weights", "", step) from None
+    check_budget(what, weights, BUDGET)
+    kernels_of(what, weights)
 
 
 def shifted(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -143,7 +143,14 @@ PREDICT = [
     wrong_predict("no_images_reach_the_model", 0.0, "never reach", ("    return", "    x = 0 * x\n    return")),
 ]  # fmt: skip
 
+BUILT = "model = build_cnn(optimizer=keras.optimizers.Adam(rate))"
+OTHER = """model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.{first}, keras.layers.Flatten()])
+    model.add(keras.layers.Dense(32, activation="relu"))
+    model.add(keras.layers.Dense(10, activation="softmax"))
+    model.compile(keras.optimizers.Adam(rate), "categorical_crossentropy")"""
 TRAINING = [
+    wrong_training("a_dense_network_trained", "none is a kernel larger than", (BUILT, OTHER.format(first="Flatten()"))),
+    wrong_training("a_larger_network_trained", "at most 150,000", (BUILT, OTHER.format(first='Conv2D(16, 5, activation="relu")'))),
     wrong_training("accuracy_printed_and_not_reached", "not trained", (FIT, 'print("accuracy 0.9931")')),
     wrong_training("frozen", "not trained", (FIT, f"model.trainable = False\n    model.compile('adam', 'categorical_crossentropy')\n    {FIT}")),
     wrong_training("labels_flipped", "another class's name", ("x, y = preprocess(images, labels)", "x, y = preprocess(images, 9 - labels)")),

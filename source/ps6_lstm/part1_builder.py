@@ -386,7 +386,8 @@ check("build_lstm", build_lstm)
 # the grader tries it on some hundred.
 #
 # **Tokens outside the vocabulary:** the embedding has rows for the tokens below `VOCAB_SIZE` only, and a larger one
-# ends in an error or in nonsense. Leave them out with `known(tokens)` below before anything else, in `train_lstm` **and** in `predict`.
+# ends in an error or in nonsense. Leave them out with `known(tokens)` below before anything else, in `train_lstm`
+# **and** in `predict`.
 #
 # `predict(model, sequences)` returns the probabilities of raw reviews, (m,), float, **in the order in which they
 # came**. The answer for one review depends on nothing but the review and `model`: pad it to a width that follows from

@@ -159,3 +159,8 @@ def test_another_error_keeps_its_own_message():
 def test_a_column_of_predictions():
     message = judged("untrained_lstm", build_lstm, lambda *given: predict(*given)[:, None], VOCABULARY, 30).message
     assert "take `[:, 0]`" in message
+
+
+def test_predictions_that_are_not_numbers():
+    result = judged("untrained_lstm", build_lstm, lambda *given: np.nan * predict(*given), VOCABULARY, 30)
+    assert "holds NaN. Likely: tokens outside the vocabulary were not left out" in result.message

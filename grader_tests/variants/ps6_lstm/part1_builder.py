@@ -360,7 +360,6 @@ WRONG = [
         "not left out",
         (GIVEN, GIVEN.replace("known(tokens)", "tokens")),
         train_lstm=0.0,
-        accuracy=0.0,
     ),
     # prediction
     wrong_training(

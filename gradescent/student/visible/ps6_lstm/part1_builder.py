@@ -438,6 +438,9 @@ def probabilities(student: Student, model: Any, reviews: list[np.ndarray]) -> np
     array = check_shape(what, got, (len(reviews),))
     if array.dtype.kind != "f":
         raise wrong(what, f"has dtype {array.dtype}", "classes instead of probabilities", "return what the model gives")
+    if np.isnan(array).any():
+        cause = "tokens outside the vocabulary were not left out, or the training diverged"
+        raise wrong(what, "holds NaN", cause, "known(tokens), else a smaller learning rate")
     if not (array.min() >= 0 and array.max() <= 1):
         raise wrong(what, f"holds values from {array.min():.3g} to {array.max():.3g}", "no probabilities")
     return array.astype(float)

@@ -9,7 +9,10 @@ from grader_tests.ps6_lstm import reference, setting
 from gradescent.student.compare import Suspect, check_array, check_unmodified, compare, wrong
 from gradescent.student.judging import Handle, Questions, Student
 from gradescent.student.visible.ps6_lstm.part1_builder import (
-    check_is_model,
+    OUTSIDE,
+    PAD_CAUSES,
+    PAIR_CAUSES,
+    VECTOR_CAUSES,
     check_lstm_counts,
     check_network,
     check_padded,
@@ -18,18 +21,13 @@ from gradescent.student.visible.ps6_lstm.part1_builder import (
     check_vectors,
     few_reviews,
     probabilities,
+    trained,
 )
 
 questions = Questions()
 
 
 # ── pad ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-PAD_CAUSES = {
-    ("first", "front"): "the first tokens are kept: keep the last, tokens[-length:]",
-    ("last", "behind"): "the zeros stand behind the words: an LSTM should read the words last",
-    ("first", "behind"): "the first tokens are kept, and the zeros stand behind: keep the last, with zeros in front",
-}
 
 
 def _padded_right(student: Student, reviews: list[np.ndarray], length: int) -> None:
@@ -110,7 +108,7 @@ def _counts_right(student: Student, rng: np.random.Generator, vocab_size: int, c
     got = student.call("count_pairs", *given)
     check_unmodified("count_pairs", student.modified, ("sequences", "vocab_size", "context_size", "window"))
     got = check_array(what, got, (vocab_size, context_size), "float32")
-    suspects = (Suspect(reference.count_pairs(*given, name), cause) for name, cause in reference.MISTAKES.items())
+    suspects = (Suspect(reference.count_pairs(*given, name), cause) for name, cause in PAIR_CAUSES.items())
     compare(what, got.astype(float), reference.count_pairs(*given), suspects)
 
 
@@ -148,8 +146,8 @@ def vectors_follow_from_counts(student: Student, rng: np.random.Generator) -> No
         check_unmodified("word_vectors", student.modified, ("counts", "size"))
         vectors = check_array(what, got, (rows, size), "float32").astype(float)
         right = reference.word_vectors(counts, size)
-        ways = {name: reference.word_vectors(counts, size, name) for name in reference.VECTOR_MISTAKES}
-        suspects = [Suspect(ways[name] @ ways[name].T, cause) for name, cause in reference.VECTOR_MISTAKES.items()]
+        ways = {name: reference.word_vectors(counts, size, name) for name in VECTOR_CAUSES}
+        suspects = [Suspect(ways[name] @ ways[name].T, cause) for name, cause in VECTOR_CAUSES.items()]
         _products(f"the products of all vectors, {what}", vectors @ vectors.T, right @ right.T, suspects)
 
 
@@ -212,7 +210,7 @@ def begins_with_the_vectors(student: Student, rng: np.random.Generator) -> None:
 
 @questions("train_lstm", weight=2, needs=("train_lstm", "predict"))
 def predictions_of_raw_reviews(student: Student, rng: np.random.Generator) -> None:
-    reviews = few_reviews(rng, 30, 120_000)
+    reviews = few_reviews(rng, 30, OUTSIDE)
     reviews[3] = rng.integers(1, 300, 700).astype(np.int32)
     check_predictions(student, _little_model(student, 1), reviews)
     check_lstm_counts(student, _little_model(student, 1))
@@ -232,11 +230,8 @@ def _little_model(student: Student, seed: int) -> Handle:
     """A model trained on the same 60 short reviews, once a seed."""
     key = f"little model {seed}"
     if key not in student.memory:
-        rng = np.random.default_rng(6)
-        reviews, labels = few_reviews(rng, 60), rng.integers(2, size=60).astype(np.uint8)
-        student.memory[key] = student.call("train_lstm", reviews, labels, seed=seed)
-        check_unmodified("train_lstm", student.modified, ("sequences", "labels"))
-    return check_is_model(student.memory[key], "train_lstm of 60 reviews")
+        student.memory[key] = trained(student, np.random.default_rng(6), seed)
+    return student.memory[key]
 
 
 @questions("accuracy", needs=("build_lstm", "train_lstm", "predict"))

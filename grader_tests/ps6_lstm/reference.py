@@ -23,7 +23,7 @@ def count_pairs(reviews: Reviews, vocab_size: int, context_size: int, window: in
     Args:
         reviews: token lists.
         vocab_size, context_size, window: as in the notebook.
-        mistake: name of a known wrong way, see MISTAKES.
+        mistake: name of a known wrong way, see PAIR_CAUSES of the visible checks.
     """
     if mistake == "across":
         reviews = [np.concatenate(reviews)]
@@ -41,19 +41,6 @@ def count_pairs(reviews: Reviews, vocab_size: int, context_size: int, window: in
                 if 0 < word < vocab_size and 0 < tokens[j] < context_size:
                     counts[word, tokens[j]] += 1 / abs(i - j) if mistake == "by_distance" else 1
     return np.minimum(counts, 1) if mistake == "yes_or_no" else counts
-
-
-MISTAKES = {
-    "right": "only neighbours on one side are counted: each pair counts in both directions",
-    "left": "only neighbours on one side are counted: each pair counts in both directions",
-    "across": "windows reach across from one review into the next: put zeros between them",
-    "closed_up": "tokens outside of the vocabulary lose their places: leave them where they are and do not count them",
-    "window_short": "the largest distance is left out: distances are 1 … window, both included",
-    "exact": "only the largest distance is counted: add up all distances from 1 to window",
-    "itself": "each token is counted as its own neighbour: distances begin at 1",
-    "by_distance": "the counts are weighted by the distance: each pair counts 1",
-    "yes_or_no": "each pair counts once: `counts[i, j] += 1` adds once where an index repeats; take np.bincount",
-}
 
 
 def word_vectors(counts: np.ndarray, size: int, mistake: str = "") -> np.ndarray:
@@ -80,15 +67,3 @@ def word_vectors(counts: np.ndarray, size: int, mistake: str = "") -> np.ndarray
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     empty = counts.sum(axis=1, keepdims=True) == 0
     return 0.4 * np.sqrt(size) * np.where(empty, 0, vectors) / np.where(lengths > 0, lengths, 1)
-
-
-VECTOR_MISTAKES = {
-    "no_context": "p(j | i) is not divided by p(j): frequent contexts drown the others",
-    "negative": "negative information is kept: max(0, log …)",
-    "log_counts": "the logarithm of the counts is taken, without dividing by what is expected",
-    "no_log": "the logarithm is missing",
-    "no_root": "the singular values stand where their square roots belong",
-    "no_values": "the singular values are left out: U alone",
-    "smallest": "the smallest singular values are taken: np.linalg.eigh sorts them upwards, so turn the order round",
-    "by_spread": "all rows are divided by one number: each row is divided by its own length",
-}

@@ -7,7 +7,7 @@
 #
 # **Time:** about 150 minutes to write. Training takes 2 minutes of one core a model, and so does the whole notebook (123
 # seconds measured); a graphics processor is not needed. On a slow machine set `GRADESCENT_SMALL=1`.
-# **You need:** `part1` to `part3` of problem set 1, and what Keras' `Sequential` or `Model` is.
+# **You need:** `part1` to `part3` of problem set 1, and part 1 of problem set 4 (Keras, convolution, pooling).
 
 # %%
 import keras
@@ -50,7 +50,7 @@ plt.show()
 # %% [markdown]
 # Most reviews have 130 to 290 tokens, a few have more than a thousand. A network computes with rectangles.
 #
-# ## All of one length
+# ## All of one length (5 points)
 #
 # `pad(sequences, length)` makes one: an array of shape (m, length), dtype **int32**, one review a row.
 #
@@ -79,7 +79,7 @@ def pad(sequences, length):
 check("pad", pad)
 
 # %% [markdown]
-# ## Validate on films that were held out
+# ## Validate on films that were held out (4 points)
 #
 # There is much to choose now: vocabulary, length, layers, epochs. Choosing by the test set would make it worthless,
 # so a part of the training reviews is set aside for **validation**. Which part?
@@ -110,6 +110,9 @@ check("pad", pad)
 #
 # **Recipe:** `np.unique(films)`, a generator `np.random.default_rng(seed)`, its method `permutation` or `choice`, and
 # `np.isin`.
+#
+# **Expect:** for `films = np.array([7, 3, 7, 9, 3])` and fraction 0.3, one of three films is held out: film 7 gives
+# `[1, 3, 4], [0, 2]`, film 3 `[0, 2, 3], [1, 4]`, film 9 `[0, 1, 2, 4], [3]`.
 
 
 # %% solution="film_split"
@@ -137,7 +140,7 @@ def film_split(films, fraction, seed=0):
 check("film_split", film_split)
 
 # %% [markdown]
-# ## Words as vectors, before any training
+# ## Words as vectors, before any training (6 points)
 #
 # The first layer of the network turns each token into a vector, a row of a big matrix: the **embedding**. Usually its
 # rows begin as random numbers, and the network must find out from 25,000 labels alone that *superb* and *excellent*
@@ -196,6 +199,8 @@ def count_pairs(sequences, vocab_size, context_size, window):
 check("count_pairs", count_pairs)
 
 # %% [markdown]
+# ## From counts to vectors (6 points)
+#
 # Counts alone say mostly how frequent words are: *the* stands beside everything. What matters is whether $j$ stands
 # beside $i$ **more often than elsewhere**. With $p(j \mid i) = C_{ij} / \sum_k C_{ik}$ and $p(j) = \sum_i C_{ij} /
 # \sum_{ik} C_{ik}$,
@@ -216,8 +221,8 @@ check("count_pairs", count_pairs)
 # back to learning reviews by heart. Measured on held-out films: 88.2 % with numbers of size 0.1, 89.5 % with 0.4.
 #
 # **Recipe.** The SVD of a matrix of 20,000 rows takes minutes, but a trick helps: $M^T M = R S^2 R^T$ is only 2,000 ×
-# 2,000, and `np.linalg.eigh` gives $S^2$ and $R$, the **smallest** first. Then $U = M R S^{-1}$, so $U S^{1/2} = M R
-# S^{-1/2}$. A row without counts is a row of zeros in $M$ and in $E$: do not divide by its sum.
+# 2,000, and `np.linalg.eigh` gives $\lambda = S^2$ and $R$, the **smallest** first. Then $U = M R S^{-1}$, so $U S^{1/2}
+# = M R S^{-1/2}$, and $S^{-1/2} = \lambda^{-1/4}$. A row without counts is a row of zeros in $M$ and in $E$: do not divide by its sum.
 #
 # **Expect:** `word_vectors(counts, n)` has shape (vocab_size, n) and dtype float32; each row has length $0.4 \sqrt
 # n$, or 0 for a word without counts. The signs of whole columns are arbitrary. It takes 3 seconds for 20,000 words
@@ -254,6 +259,10 @@ check("word_vectors", word_vectors)
 # %% [markdown]
 # Do they know anything? Below, the words whose vectors point in the most similar direction. Nobody has told them a
 # single label. What do you notice about *7*, which is a grade out of 10?
+#
+# The numbers in capitals are those of the network that you will train: the tokens of its vocabulary, the contexts, the
+# window, and how many numbers a vector has. To be quick, the look below takes smaller ones: about 2 seconds
+# of one core.
 
 # %%
 VOCAB_SIZE, CONTEXT_SIZE, WINDOW, SIZE = 20_000, 2_000, 10, 100
@@ -271,7 +280,7 @@ for word in [word for word in ("wonderful", "terrible", "boring", "director", "7
     print(f"{word:>10}: {', '.join(neighbours(vectors, word))}")
 
 # %% [markdown]
-# ## The network
+# ## The network (8 points)
 #
 # An **LSTM** reads one vector $x_t$ after the other. It carries a state $h_t$ and a cell $c_t$; three gates between 0
 # and 1 decide what to forget ($f$), what to write ($i$) and what to show ($o$):
@@ -279,9 +288,12 @@ for word in [word for word in ("wonderful", "terrible", "boring", "director", "7
 # $$\begin{aligned} f, i, o &= \sigma(W_{f,i,o}\, x_t + U_{f,i,o}\, h_{t-1} + b_{f,i,o}), & g &= \tanh(W_g x_t + U_g h_{t-1} + b_g), \\
 # c_t &= f \odot c_{t-1} + i \odot g, & h_t &= o \odot \tanh(c_t) \end{aligned}$$
 #
+# Here $\sigma(z) = 1 / (1 + e^{-z})$ is the sigmoid of problem set 1, and $\odot$ multiplies entry by entry.
+#
 # The cell is only multiplied by $f$ and added to: an error sent back through it does not shrink by a factor at every
 # word as in a plain recurrent network. That is what the LSTM was invented for. Still, 400 words are many.
-#
+
+# %% [markdown]
 # The simplest network is `Embedding(10_000, 128)`, `LSTM(64)`, `Dense(1, activation="sigmoid")`. It reaches 86 %.
 # What brings it beyond 90 %, one step at a time, each for a reason:
 #
@@ -349,7 +361,7 @@ def build_lstm(vocab_size, length, vectors=None):
 check("build_lstm", build_lstm)
 
 # %% [markdown]
-# ## Train it well
+# ## Train it well (6 points)
 #
 # Three things about the training make the difference between 2 minutes and 4, and between a good network and an
 # overfitted one.
@@ -365,12 +377,17 @@ check("build_lstm", build_lstm)
 # - **Few epochs.** The network can learn all reviews by heart. Measured on held-out films after each of three epochs:
 #   85.4, 89.3 and 89.5 %. With random vectors: 84.5, 86.5 and 86.5 %, while the loss on the training reviews fell from
 #   0.19 to 0.11 in the last one. Look at yours.
-#
+
+# %% [markdown]
 # `train_lstm(sequences, labels, seed=0)` does everything from raw lists of tokens to a trained model: it makes
 # vectors *from these sequences*, builds, and trains. It uses no other data, not the test set and not a global model.
 # With another seed (seed everything with Keras' `set_random_seed` first) it trains another network: when your accuracy is
 # below the mark, the grader trains again. It must also work for another list of reviews, shorter and fewer:
 # the grader tries it on some hundred.
+#
+# **Tokens outside the vocabulary:** the embedding has rows for the tokens below `VOCAB_SIZE` only, and a larger one
+# ends in an error or in nonsense. Leave them out with `known(tokens)` below before anything else, in `train_lstm`
+# **and** in `predict`.
 #
 # `predict(model, sequences)` returns the probabilities of raw reviews, (m,), float, **in the order in which they
 # came**. The answer for one review depends on nothing but the review and `model`: pad it to a width that follows from
@@ -381,6 +398,9 @@ check("build_lstm", build_lstm)
 #
 # `model.train_on_batch(x, y)` makes one step and `model.predict_on_batch(x)` computes one batch. Or give everything
 # to `model.fit`, padded to 400: simpler, right too, and slower.
+#
+# **Expect:** a model from `train_lstm`, after about 112 seconds of one core with all 25,000 reviews (the reference), and
+# from `predict` of m reviews an array of shape (m,) with numbers between 0 and 1.
 
 
 # %%
@@ -498,8 +518,7 @@ for place in np.argsort(-errors)[:3]:
 # moves an accuracy by a few tenths: if you lie between the two, it trains again with other seeds, twice at most, and the
 # best counts.
 #
-# Reference: 90.69, 90.59 and 90.67 % with the seeds 0, 1 and 2, in 112 seconds of one core each. Students before you,
-# with random vectors and one LSTM, reported 89.3 %.
+# Reference: 90.69, 90.59 and 90.67 % with the seeds 0, 1 and 2, in 112 seconds of one core each.
 #
 # A call may take 900 seconds of computing time and 4 GB of memory. The check below only sees whether `predict` takes
 # an untrained model too.

@@ -75,6 +75,7 @@ HELD = "held_out = np.random.default_rng(seed).permutation(different)[:count]"
 SPLIT = "return np.flatnonzero(~validates), np.flatnonzero(validates)"
 PREDICTED = "probabilities[chunk] = np.asarray(model.predict_on_batch(padded))[:, 0]"
 
+PREDICT_GIVEN = "    sequences = [known(tokens) for tokens in sequences]\n    probabilities ="
 ANSWER = "    return probabilities"
 SEEDED = "    keras.utils.set_random_seed(seed)\n    rng = np.random.default_rng(seed)"
 GIVEN = "    sequences = [known(tokens) for tokens in sequences]\n    labels ="
@@ -318,6 +319,13 @@ WRONG = [
         ("SIZE if vectors is None else vectors.shape[1]", "SIZE"),
         (SET, "        pass"),
     ),
+    wrong_first(
+        "no_input",
+        "build_lstm",
+        0.0,
+        "does not know the shape of its inputs yet",
+        ('            keras.Input((None,), dtype="int32"),\n', ""),
+    ),
     wrong_first("returns_nothing", "build_lstm", 0.0, "return", ("    return model", "    pass")),
     wrong_first("lstm_frozen", "build_lstm", 0.0, "frozen", ("layers.LSTM(64,", "layers.LSTM(64, trainable=False,")),
     # training
@@ -347,7 +355,19 @@ WRONG = [
         (SEEDED, SEEDED.replace("(seed)", "(1)")),
         train_lstm=4.0,
     ),
+    wrong_training(
+        "rare_tokens_in_training",
+        "not left out",
+        (GIVEN, GIVEN.replace("known(tokens)", "tokens")),
+        train_lstm=0.0,
+    ),
     # prediction
+    wrong_training(
+        "rare_tokens_in_prediction",
+        "not left out",
+        (PREDICT_GIVEN, PREDICT_GIVEN.replace("known(tokens)", "tokens")),
+        train_lstm=2.0,
+    ),
     wrong_training(
         "answers_in_another_order",
         "putting the answers back",
@@ -362,7 +382,7 @@ WRONG = [
         train_lstm=0.0,
         accuracy=0.0,
     ),
-    wrong_training("a_column", "shape", (ANSWER, ANSWER + "[:, None]"), train_lstm=0.0, accuracy=0.0),
+    wrong_training("a_column", "take `[:, 0]`", (ANSWER, ANSWER + "[:, None]"), train_lstm=0.0, accuracy=0.0),
     wrong_training(
         "pads_to_the_longest",
         "padding to the longest",

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from gradescent.student.compare import check_array, check_shape, check_unmodified, compare, wrong
-from gradescent.student.judging import Handle, Missing, Questions, Student
+from gradescent.student.compare import Suspect, check_array, check_shape, check_unmodified, compare, wrong
+from gradescent.student.judging import CodeError, Handle, Missing, Questions, Stop, Student
 
 questions = Questions(by_person=("split", "steps"))
 
 LOSSES = ("binary_crossentropy", "BinaryCrossentropy", "bce", "BCE")
 OTHER_CELLS = ("GRU", "SimpleRNN", "GRUCell", "SimpleRNNCell")
+FREQUENT = 200  # every vocabulary has the tokens below
+OUTSIDE = 120_000  # and none goes beyond this one
+
+# What the known mistakes are called; the hidden tests name the same ones.
+PAD_CAUSES = {
+    ("first", "front"): "the first tokens are kept: keep the last, tokens[-length:]",
+    ("last", "behind"): "the zeros stand behind the words: zeros go in front, for an LSTM should read the words last",
+    ("first", "behind"): "the first tokens are kept, and the zeros stand behind: keep the last, with zeros in front",
+}
+PAIR_CAUSES = {
+    "right": "only neighbours on one side are counted: each pair counts in both directions",
+    "left": "only neighbours on one side are counted: each pair counts in both directions",
+    "across": "windows reach across from one review into the next: put zeros between them",
+    "closed_up": "tokens outside of the vocabulary lose their places: leave them where they are and do not count them",
+    "window_short": "the largest distance is left out: distances are 1 … window, both included",
+    "exact": "only the largest distance is counted: add up all distances from 1 to window",
+    "itself": "each token is counted as its own neighbour: distances begin at 1",
+    "by_distance": "the counts are weighted by the distance: each pair counts 1",
+    "yes_or_no": "each pair counts once: `counts[i, j] += 1` adds once where an index repeats; take np.bincount",
+}
+VECTOR_CAUSES = {
+    "no_context": "p(j | i) is not divided by p(j): frequent contexts drown the others",
+    "negative": "negative information is kept: max(0, log …)",
+    "log_counts": "the logarithm of the counts is taken, without dividing by what is expected",
+    "no_log": "the logarithm is missing",
+    "no_root": "the singular values stand where their square roots belong",
+    "no_values": "the singular values are left out, U alone: eigh gives λ = S², so S^(-1/2) is λ^(-1/4)",
+    "smallest": "the smallest singular values are taken: np.linalg.eigh sorts them upwards, so turn the order round",
+    "by_spread": "all rows are divided by one number: each row is divided by its own length",
+}
 
 
 # ── Padding, films and vectors ───────────────────────────────────────────────────────────────────────────────────
@@ -22,7 +53,13 @@ OTHER_CELLS = ("GRU", "SimpleRNN", "GRUCell", "SimpleRNNCell")
 def short_and_long(student: Student, rng: np.random.Generator) -> None:
     reviews = [np.array(tokens, np.int32) for tokens in ([5, 6, 7, 8], [9], [], [1, 2, 3])]
     padded = check_padded(student, reviews, 3, "pad of [5, 6, 7, 8], [9], [] and [1, 2, 3] to length 3")
-    compare("its rows", padded.astype(float), [[6, 7, 8], [0, 0, 9], [0, 0, 0], [1, 2, 3]])
+    ways = {
+        ("first", "front"): [[5, 6, 7], [0, 0, 9], [0, 0, 0], [1, 2, 3]],
+        ("last", "behind"): [[6, 7, 8], [9, 0, 0], [0, 0, 0], [1, 2, 3]],
+        ("first", "behind"): [[5, 6, 7], [9, 0, 0], [0, 0, 0], [1, 2, 3]],
+    }
+    suspects = [Suspect(np.array(rows, float), PAD_CAUSES[way]) for way, rows in ways.items()]
+    compare("its rows", padded.astype(float), [[6, 7, 8], [0, 0, 9], [0, 0, 0], [1, 2, 3]], suspects)
     check_unmodified("pad", student.modified, ("sequences", "length"))
 
 
@@ -98,26 +135,61 @@ def _kind(value: Any) -> str:
 @questions("count_pairs", needs=("count_pairs",))
 def pairs_by_hand(student: Student, rng: np.random.Generator) -> None:
     reviews = [np.array(tokens, np.int32) for tokens in ([1, 2, 1], [3])]
-    for window, expected in ((1, [[0, 2, 0], [2, 0, 0], [0, 0, 0]]), (2, [[2, 2, 0], [2, 0, 0], [0, 0, 0]])):
+    for window, expected, across in (
+        (1, [[0, 2, 0], [2, 0, 0], [0, 0, 0]], [[0, 2, 1], [2, 0, 0], [1, 0, 0]]),
+        (2, [[2, 2, 0], [2, 0, 0], [0, 0, 0]], [[2, 2, 1], [2, 0, 1], [1, 1, 0]]),
+    ):
         counts = student.call("count_pairs", reviews, 4, 4, window)
         counts = check_array(f"count_pairs of [1, 2, 1] and [3] with window {window}", counts, (4, 4), "float32")
-        compare(f"its rows and columns 1 to 3 with window {window}", counts[1:, 1:].astype(float), expected)
+        one_side = np.array(expected) / 2
+        suspects = [Suspect(across, PAIR_CAUSES["across"]), Suspect(one_side, PAIR_CAUSES["right"])]
+        compare(f"its rows and columns 1 to 3 with window {window}", counts[1:, 1:].astype(float), expected, suspects)
         compare("row 0 and column 0, of what is no word", np.append(counts[0], counts[:, 0]).astype(float), np.zeros(8))
 
 
+@questions("count_pairs", needs=("count_pairs",))
+def a_token_outside_keeps_its_place(student: Student, rng: np.random.Generator) -> None:
+    what = "count_pairs of [5, 99, 6] with vocab_size=50 and window 1"
+    got = student.call("count_pairs", [np.array([5, 99, 6], np.int32)], 50, 50, 1)
+    counts = check_array(what, got, (50, 50), "float32").astype(float)
+    closed_up = np.zeros((50, 50))
+    closed_up[[5, 6], [6, 5]] = 1
+    compare(what, counts, np.zeros((50, 50)), [Suspect(closed_up, PAIR_CAUSES["closed_up"])])
+
+
+# Four words of uneven counts, and the cosines of their vectors of two numbers each: of 1 with 2, 3 and 4, of 2 with 3 and
+# 4, of 3 with 4. Signs and rotations of the columns do not change them.
+WORD_COUNTS = ((1, 3, 1, 1), (6, 9, 5, 0), (1, 2, 4, 2), (8, 9, 0, 0))
+COSINES = (-0.4152, 0.5819, 0.648, 0.4983, -0.9619, -0.2423)
+WRONG_COSINES = {
+    "no_context": (0.9655, 0.0796, 0.9921, 0.3366, 0.9251, -0.0462),
+    "negative": (-0.5177, 0.4463, -0.3025, 0.5346, -0.6588, -0.988),
+    "log_counts": (0.9758, 0.865, 0.5823, 0.7343, 0.746, 0.0957),
+    "no_log": (0.461, 0.967, 0.2404, 0.2197, 0.9722, -0.0148),
+    "no_root": (0.0163, 0.8465, 0.4568, 0.5461, -0.882, -0.0869),
+    "no_values": (-0.741, 0.1138, 0.8343, 0.5828, -0.9884, -0.4527),
+    "smallest": (1, -1, -1, -1, -1, 1),
+}
+
+
 @questions("word_vectors", needs=("word_vectors",))
-def vectors_of_two_kinds(student: Student, rng: np.random.Generator) -> None:
-    # Words 1 and 2 stand beside the contexts 1 and 2, words 3 and 4 beside 3 and 4; word 0 and 5 beside nothing.
-    block = np.kron(np.eye(2), [[4, 2], [2, 1]])
+def vectors_of_four_words(student: Student, rng: np.random.Generator) -> None:
+    """Words 0 and 5 stand beside nothing."""
     counts = np.zeros((6, 5), np.float32)
-    counts[1:5, 1:] = block
+    counts[1:5, 1:] = WORD_COUNTS
     vectors = check_array("word_vectors(counts, 2)", student.call("word_vectors", counts, 2), (6, 2), "float32")
+    check_unmodified("word_vectors", student.modified, ("counts", "size"))
     length = 0.4 * np.sqrt(2)
-    lengths = np.linalg.norm(vectors, axis=1).astype(float)
-    compare("lengths of the vectors", lengths, np.array([0, 1, 1, 1, 1, 0]) * length, tolerance=1e-5)
-    cosines = (vectors @ vectors.T / length**2)[1:5, 1:5].astype(float)
-    step = "words with the same ratios of counts have the same vector, those with no common context are orthogonal"
-    compare("cosines of the four words", cosines, np.kron(np.eye(2), np.ones((2, 2))), tolerance=1e-5, next_step=step)
+    compare(
+        "lengths of the vectors",
+        np.linalg.norm(vectors, axis=1).astype(float),
+        np.array([0, 1, 1, 1, 1, 0]) * length,
+        tolerance=1e-5,
+        next_step=VECTOR_CAUSES["by_spread"],
+    )
+    cosines = (vectors @ vectors.T / length**2)[1:5, 1:5][np.triu_indices(4, 1)].astype(float)
+    suspects = [Suspect(value, VECTOR_CAUSES[name]) for name, value in WRONG_COSINES.items()]
+    compare("cosines of words 1 to 4 with each other", cosines, COSINES, suspects, tolerance=2e-3)
 
 
 # ── The network ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -148,7 +220,7 @@ def check_network(model: Any, vocab_size: int, what: str) -> Handle:
     rows = layers[0].get("input_dim")
     if rows != vocab_size:
         raise wrong(f"the embedding of {what}", f"has {rows} rows, expected {vocab_size}", "a number that is typed in")
-    shape = model.get("output_shape")
+    shape = _output_shape(model, what)
     if list(shape or ()) != [None, 1]:
         cause = (
             "return_sequences=True at the last LSTM, without a pooling over time after it"
@@ -164,6 +236,18 @@ def check_network(model: Any, vocab_size: int, what: str) -> Handle:
     _check_compiled(model, what)
     _check_probabilities(model, vocab_size, what)
     return layers[0]
+
+
+def _output_shape(model: Handle, what: str) -> Any:
+    """The shape of the output, which a model without an input does not know."""
+    try:
+        return model.get("output_shape")
+    except Missing:
+        cause, step = (
+            "the model does not know the shape of its inputs yet",
+            'put keras.Input((None,), dtype="int32") first',
+        )
+        raise wrong(what, "has no output shape", cause, step) from None
 
 
 def check_has_lstm(layers: list[Any], what: str) -> list[Any]:
@@ -250,7 +334,9 @@ def check_vectors(embedding: Any, vectors: np.ndarray, what: str) -> None:
 # ── Training and prediction ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def few_reviews(rng: np.random.Generator, count: int, vocab_size: int = 200, longest: int = 30) -> list[np.ndarray]:
+def few_reviews(
+    rng: np.random.Generator, count: int, vocab_size: int = FREQUENT, longest: int = 30
+) -> list[np.ndarray]:
     """Reviews of random tokens, one of them empty."""
     lengths = rng.integers(1, longest, count)
     lengths[count // 2] = 0
@@ -259,17 +345,40 @@ def few_reviews(rng: np.random.Generator, count: int, vocab_size: int = 200, lon
 
 @questions("train_lstm", needs=("train_lstm", "predict"))
 def a_model_that_predicts(student: Student, rng: np.random.Generator) -> None:
-    reviews, labels = few_reviews(rng, 60), rng.integers(2, size=60).astype(np.uint8)
-    model = student.call("train_lstm", reviews, labels, seed=1)
-    check_unmodified("train_lstm", student.modified, ("sequences", "labels"))
-    check_predictions(student, check_is_model(model, "train_lstm of 60 reviews"), few_reviews(rng, 40))
+    model = trained(student, rng, 1)
+    check_predictions(student, model, few_reviews(rng, 40))
     check_lstm_counts(student, model)
+
+
+def trained(student: Student, rng: np.random.Generator, seed: int) -> Handle:
+    """The model of `train_lstm`, of 60 short reviews, in which one token lies outside of the vocabulary."""
+    reviews, labels = few_reviews(rng, 60), rng.integers(2, size=60).astype(np.uint8)
+    reviews[7] = np.append(reviews[7], np.int32(OUTSIDE))
+    what = "train_lstm of 60 reviews"
+    model = with_reviews(what, reviews, lambda given: student.call("train_lstm", given, labels, seed=seed))
+    check_unmodified("train_lstm", student.modified, ("sequences", "labels"))
+    return check_is_model(model, what)
+
+
+def with_reviews(what: str, reviews: list[np.ndarray], call: Callable[[list[np.ndarray]], Any]) -> Any:
+    """What `call(reviews)` gives; where it raises an error, see whether tokens outside of the vocabulary are the cause."""
+    try:
+        return call(reviews)
+    except CodeError as error:
+        if max(tokens.max(initial=0) for tokens in reviews) < FREQUENT:
+            raise
+        try:
+            call([tokens[tokens < FREQUENT] for tokens in reviews])
+        except Stop:
+            raise error from None
+    cause = "tokens outside the vocabulary were not left out"
+    raise wrong(what, "raises an error, and none where all tokens are frequent ones", cause, "known(tokens)")
 
 
 @questions("untrained_lstm", needs=("build_lstm", "predict", "VOCAB_SIZE", "LENGTH"))
 def predict_with_an_untrained_model(student: Student, rng: np.random.Generator) -> None:
     model = student.call("build_lstm", student.read("VOCAB_SIZE"), student.read("LENGTH"))
-    check_predictions(student, model, few_reviews(rng, 20, 120_000))
+    check_predictions(student, model, few_reviews(rng, 20, OUTSIDE))
 
 
 def check_is_model(model: Any, what: str) -> Handle:
@@ -324,9 +433,16 @@ def check_predictions(student: Student, model: Any, reviews: list[np.ndarray]) -
 def probabilities(student: Student, model: Any, reviews: list[np.ndarray]) -> np.ndarray:
     """What `predict` returns, if it can be probabilities."""
     what = f"predict of {len(reviews)} reviews"
-    array = check_shape(what, student.call("predict", model, reviews), (len(reviews),))
+    got = with_reviews(what, reviews, lambda given: student.call("predict", model, given))
+    if isinstance(got, np.ndarray) and got.shape == (len(reviews), 1):
+        cause = "the model gives a column, one row a review"
+        raise wrong(what, f"has shape {got.shape}, expected ({len(reviews)},)", cause, "take `[:, 0]`")
+    array = check_shape(what, got, (len(reviews),))
     if array.dtype.kind != "f":
         raise wrong(what, f"has dtype {array.dtype}", "classes instead of probabilities", "return what the model gives")
+    if np.isnan(array).any():
+        cause = "tokens outside the vocabulary were not left out, or the training diverged"
+        raise wrong(what, "holds NaN", cause, "known(tokens), else a smaller learning rate")
     if not (array.min() >= 0 and array.max() <= 1):
         raise wrong(what, f"holds values from {array.min():.3g} to {array.max():.3g}", "no probabilities")
     return array.astype(float)

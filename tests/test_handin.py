@@ -112,7 +112,8 @@ def test_what_a_person_grades_must_be_there_and_extra_credit_need_not(
 
 @pytest.mark.parametrize("part", visible.PARTS)
 def test_the_checks_know_what_a_person_grades_and_what_is_optional(part: str) -> None:
-    cells = [cell for cell in source_of(load_course(ROOT), part.split("/")[1]).cells if "nbgrader" in cell.metadata]
+    assignment, name = part.split("/")
+    cells = [cell for cell in source_of(load_course(ROOT), name, assignment).cells if "nbgrader" in cell.metadata]
     graded = [cell for cell in cells if cell.metadata.nbgrader.grade]
     by_person = {cell.metadata.nbgrader.grade_id for cell in graded if cell.metadata.nbgrader.solution}
     extra = {

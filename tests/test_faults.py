@@ -348,7 +348,7 @@ def in_own_mounts(script: str, place: Path) -> list[str]:
 # A small disk at a folder, full but for some KiB; the command; room on it; the command again; a copy of what is on it.
 SMALL_DISK = """
 kept="$0.kept"
-mount -t tmpfs -o size=2m none "$0" && cp -a "$kept/." "$0"
+mount -t tmpfs -o size=16m none "$0" && cp -a "$kept/." "$0"
 dd if=/dev/zero of="$0/ballast" bs=4k 2> /dev/null
 truncate -s -{free}k "$0/ballast"
 "$@"

@@ -4,11 +4,12 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade test lint bench bench-training accept steadiness build clean
+.PHONY: help setup grade test test-all lint bench bench-training accept steadiness build clean
 
 help:
 	@echo "make grade           set up, and grade the sample class of ps1_backprop"
 	@echo "make test            set up, and run every test"
+	@echo "make test-all        set up, and run those too that train for minutes"
 	@echo "make build           make the notebooks from the text in source/"
 	@echo "make lint            formatting, lint and types (what pre-commit runs)"
 	@echo "make bench           measure: training and grading, side by side"
@@ -49,6 +50,9 @@ lint: setup
 test: lint
 	$(BIN)/gradescent build --check
 	$(BIN)/python -m pytest -n auto
+
+test-all: export GRADESCENT_TESTS = all
+test-all: test
 
 bench: setup
 	$(BIN)/python -m benchmarks

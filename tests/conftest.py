@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,10 @@ from gradescent.grading.sandbox import Backend, Sandbox
 ROOT = Path(__file__).resolve().parents[1]
 ASSIGNMENT = "ps1_backprop"
 NETWORK = "part2_network"
+
+# `make test-all`: also what trains for minutes, of which `make test` runs a part.
+ALL = os.environ.get("GRADESCENT_TESTS") == "all"
+long = pytest.mark.skipif(not ALL, reason="trains for minutes: `make test-all` runs it")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import long
 from rich.console import Console
 
 from benchmarks import accept, accuracy, grading, networks
@@ -249,6 +250,7 @@ def test_every_promise_of_the_lstm_can_be_missed() -> None:
     assert missed(accept.judge_lstm(LIMITS, [replace(GOOD_LSTM, score=59.0)])) == ["submissions with all points"]
 
 
+@long
 def test_a_missed_promise_fails_a_real_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -83,6 +83,7 @@ class Measured:
         answers: the classes answered, in the order of the test set.
         probes: accuracy on the transformed copies.
         originals: accuracy on what they are copies of.
+        model: that was measured.
         readings: what stands in the result.
     """
 
@@ -91,6 +92,7 @@ class Measured:
     answers: np.ndarray
     probes: float
     originals: float
+    model: Handle
     readings: dict[str, Reading] = field(default_factory=dict)
 
 
@@ -150,6 +152,8 @@ def _measure(student: Student, task: Task, rng: np.random.Generator) -> Measured
         if best.accuracy > task.least:  # who gets no points needs no further checks
             check_probes(best, task)
             fair = fair or _checked(student, task, best, rng)
+            if task.inspect:
+                task.inspect(student, best.model)
     student.readings |= {"accuracy": best.accuracy, "standard_error": best.error, "trainings": len(found)}
     student.readings |= {"accuracy_probes": best.probes, "accuracy_of_their_originals": best.originals}
     best.readings = dict(student.readings)
@@ -160,8 +164,6 @@ def _one_measured(student: Student, task: Task, rng: np.random.Generator, number
     model = _loaded(student, task) if student.weights else _trained(student, task, rng, number)
     found = evaluate(student, model, task, rng)
     student.readings[f"accuracy_{number}"] = found.accuracy
-    if task.inspect and found.accuracy > task.least:
-        task.inspect(student, model)
     return found
 
 
@@ -244,7 +246,7 @@ def evaluate(student: Student, model: Handle, task: Task, rng: np.random.Generat
     accuracy = float(np.mean(answers[:n] == labels))
     probes = float(np.mean(answers[n : n + len(copied)] == labels[copied]))
     originals = float(np.mean(answers[copied] == labels[copied]))
-    return Measured(accuracy, math.sqrt(accuracy * (1 - accuracy) / n), answers[:n], probes, originals)
+    return Measured(accuracy, math.sqrt(accuracy * (1 - accuracy) / n), answers[:n], probes, originals, model)
 
 
 def predictions(student: Student, model: Handle, task: Task, inputs: Inputs) -> np.ndarray:

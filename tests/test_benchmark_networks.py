@@ -122,6 +122,7 @@ PARAMETERS = {
 }
 
 
+@long
 @pytest.mark.parametrize(
     "entry", [entry for entry in ENTRIES if entry.name != "lstm_128"], ids=lambda entry: entry.name
 )

@@ -416,7 +416,6 @@ WRONG = [
     unfair("pretrained_download", "URLError", (GIVEN, DOWNLOAD + GIVEN), train_lstm=0.0),
     unfair("no_lstm_trained", "no LSTM", (BUILT, OWN_NETWORK), train_lstm=2.0),
     unfair("lstm_for_show", "for show", (BUILT, FOR_SHOW), train_lstm=2.0),
-    unfair("lstm_almost_for_show", "for show", (BUILT, FOR_SHOW.replace("0 *", "1e-5 *"))),
     unfair("bayes_beside_the_lstm", "for show", ("    return model", BAYES), train_lstm=0.0),
     unfair("not_a_network", "no layers", ("    return model", MODEL_OF_ITS_OWN), train_lstm=0.0),
 ]

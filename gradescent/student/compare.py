@@ -120,10 +120,10 @@ def check_probabilities(what: str, value: Any, shape: tuple[int, ...], tolerance
     Returns:
         The value as float64, cut to 0...1.
     """
-    if isinstance(value, np.ndarray) and value.dtype.kind in "iu":
-        got = f"has dtype {value.dtype} and shape {value.shape}"
-        raise wrong(what, got, "classes instead of probabilities (argmax)", "return what the model gives")
+    if isinstance(value, np.ndarray):
+        _refuse_classes(what, value)  # before the shape, which argmax changes too
     array = check_shape(what, value, shape)
+    _refuse_classes(what, array)
     if not np.isfinite(array).all():
         raise wrong(what, "holds NaN or infinite values", "a training that diverged: take a smaller learning rate")
     low, high = float(array.min(initial=0)), float(array.max(initial=0))
@@ -136,6 +136,12 @@ def check_probabilities(what: str, value: Any, shape: tuple[int, ...], tolerance
         got = f"has rows that add up to {sums.min():.3g} … {sums.max():.3g}, expected 1"
         raise wrong(what, got, "sigmoid or something else where softmax belongs")
     return np.clip(array.astype(float), 0, 1)
+
+
+def _refuse_classes(what: str, array: np.ndarray) -> None:
+    if array.dtype.kind in "biu":
+        got = f"has dtype {array.dtype} and shape {array.shape}"
+        raise wrong(what, got, "classes instead of probabilities (argmax)", "return what the model gives")
 
 
 def _check_dtype(what: str, value: Any, array: np.ndarray, dtype: str) -> None:

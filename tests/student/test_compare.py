@@ -10,6 +10,7 @@ from gradescent.student.compare import (
     MAGNITUDE,
     Suspect,
     check_array,
+    check_probabilities,
     check_sequence,
     check_silent,
     check_unmodified,
@@ -214,3 +215,11 @@ def test_check_silent_looks_for_floating_point_warnings_only():
 def test_the_form_of_a_message():
     assert str(wrong("f", "got 1", "a sign", "look")) == "f: got 1. Likely: a sign. Next: look."
     assert str(wrong("f", "what?")) == "f: what?"
+
+
+@pytest.mark.parametrize(
+    "classes", [np.array([0, 1, 1]), np.array([True, False, True]), [0, 1, 1], np.array([[0], [1], [1]])]
+)
+def test_classes_are_no_probabilities(classes: object) -> None:
+    with pytest.raises(Wrong, match=r"classes instead of probabilities \(argmax\)"):
+        check_probabilities("predict(...)", classes, (3,))

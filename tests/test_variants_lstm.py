@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 
 from grader_tests import questions
 from grader_tests.ps6_lstm import setting, small
-from grader_tests.variants import Variant, fill, load, part_of, points
+from grader_tests.variants import Variant, fill, load, merged, part_of, points, together
 from gradescent.authoring.release import graded_notebook
 from gradescent.authoring.text import source_notebook
 from gradescent.course import load_course
@@ -31,29 +31,9 @@ PARTS = ["ps6_lstm/part1_builder", "ps6_lstm/part2_experiments"]
 CASES = [(part, variant) for part in PARTS for variant in load(part)]
 
 
-def _cells(variant: Variant) -> set[str]:
-    return {*variant.edits, *variant.cells}
-
-
-def _submissions(part: str) -> list[list[Variant]]:
-    """The variants of a part, as few submissions as possible: those that leave each other's cells alone stand together."""
-    together: list[list[Variant]] = []
-    for variant in load(part):
-        fits = (row for row in together if all(_cells(variant) <= {*other.leave} for other in row))
-        row = next(fits, None)
-        if row is None:
-            together.append([variant])
-        else:
-            row.append(variant)
-    return together
-
-
-def _joined(variants: list[Variant]) -> Variant:
-    """One submission of variants that edit different cells."""
-    edits = {name: edit for variant in variants for name, edit in variant.edits.items()}
-    cells = {name: cell for variant in variants for name, cell in variant.cells.items()}
-    left = set.intersection(*({*variant.leave} for variant in variants)) - {*edits, *cells}
-    return Variant("joined", edits=edits, cells=cells, leave=tuple(left))
+@cache
+def source(part: str) -> NotebookNode:
+    return source_notebook(part_of(COURSE, part))
 
 
 DATA = os.environ.get("GRADESCENT_DATA")  # before the fixture of the made-up reviews changes it
@@ -61,7 +41,7 @@ TRAINED = 3  # of the submissions that train, one in so many is graded by `make 
 
 
 def _chosen(part: str) -> list[list[Variant]]:
-    found = _submissions(part)
+    found = together(load(part), points(source(part)))
     trained = [row for row in found if "experiments" in part or any("accuracy" not in one.ignore for one in row)]
     left = [] if ALL else [row for place, row in enumerate(trained) if place % TRAINED]
     return [row for row in found if row not in left]
@@ -90,11 +70,6 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
             yield opened
 
 
-@cache
-def source(part: str) -> NotebookNode:
-    return source_notebook(part_of(COURSE, part))
-
-
 def graded(part: str, variant: Variant, sandbox: Sandbox) -> dict[str, Result]:
     notebook, _ = repair(graded_notebook(source(part)), fill(source(part), variant))
     run = Run(notebook, sandbox, frozenset({"numpy", "keras"}), ASSIGNMENT.limits)
@@ -103,10 +78,10 @@ def graded(part: str, variant: Variant, sandbox: Sandbox) -> dict[str, Result]:
 
 @pytest.mark.parametrize(("part", "variants"), SUBMISSIONS, ids=_name)
 def test_split_carrier(part: str, variants: list[Variant], sandbox: Sandbox) -> None:
-    found = graded(part, _joined(variants), sandbox)
+    found = graded(part, merged(variants), sandbox)
     for variant in variants:
-        left = {*variant.leave, *variant.ignore}
-        worth = {name: value for name, value in points(source(part)).items() if name not in left}
+        judged = variant.judged(points(source(part)))
+        worth = {name: value for name, value in points(source(part)).items() if name in judged}
         stated = {name: variant.scores.get(name, value) for name, value in worth.items()}
         messages = {name: found[name].message for name in worth}
         assert {name: found[name].score or 0.0 for name in worth} == stated, (variant.name, messages)

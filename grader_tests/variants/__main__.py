@@ -52,8 +52,9 @@ def _try(part, source, variant, verbose) -> int:
     problems = []
     lines = []
     student = DirectStudent(namespace, 20)
+    judged = variant.judged(points(source))
     for name, worth in points(source).items():
-        if name in (*variant.leave, *variant.ignore):
+        if name not in judged:
             continue
         result = judge(questions(part)[name], student, worth, 7)
         lines.append(

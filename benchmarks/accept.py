@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -200,11 +199,8 @@ def grade(subject: grading.Subject, submissions: int) -> list[Graded]:
     with tempfile.TemporaryDirectory(prefix="gradescent-accept-") as name:
         environment = grading.environment_in(Path(name) / "data", (subject,))
         students = grading.make_class(Path(name), subject, submissions)
-        command = [str(grading.PROGRAMS / "gradescent"), "grade", subject.assignment, "--no-feedback"]
-        paths = os.pathsep.join([str(students.folder), str(grading.ROOT)])
-        done = subprocess.run(
-            command, cwd=students.folder, env={**environment, "PYTHONPATH": paths}, capture_output=True, text=True
-        )
+        command = ["gradescent", "grade", subject.assignment, "--no-feedback"]
+        done = grading.run_in(students.folder, command, environment)
         files = sorted(students.folder.glob(f"autograded/*/*/{FILE}"))
         if done.returncode or len(files) != submissions:
             last = "\n".join((done.stdout + done.stderr).splitlines()[-20:])

@@ -213,12 +213,8 @@ def run_once(students: Class, command: list[str], environment: dict[str, str]) -
     with tempfile.TemporaryDirectory(prefix="gradescent-bench-") as name:
         root = Path(name) / "course"
         shutil.copytree(students.folder, root)
-        program = [str(PROGRAMS / command[0]), *command[1:]]
-        paths = os.pathsep.join([str(root), str(ROOT)])
         start, used = time.perf_counter(), _cpu_of_children()
-        done = subprocess.run(
-            program, cwd=root, env={**environment, "PYTHONPATH": paths}, capture_output=True, text=True
-        )
+        done = run_in(root, command, environment)
         seconds, cpu_seconds = time.perf_counter() - start, _cpu_of_children() - used
         scores = _scores(root, students)
         if done.returncode or set(scores.values()) != {students.worth}:
@@ -229,6 +225,16 @@ def run_once(students: Class, command: list[str], environment: dict[str, str]) -
         count = len(students.students)
         own, graded = _seconds_of_parts(root)
         return Taken(seconds / count, cpu_seconds / count, own / count, graded / count)
+
+
+def run_in(
+    root: Path, command: list[str], environment: dict[str, str], stderr: int | None = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
+    """Run one of this environment's programs in a course's folder; its output is kept, its errors too unless stderr is None."""
+    program = [str(PROGRAMS / command[0]), *command[1:]]
+    paths = os.pathsep.join([str(root), str(ROOT)])
+    variables = {**environment, "PYTHONPATH": paths}
+    return subprocess.run(program, cwd=root, env=variables, stdout=subprocess.PIPE, stderr=stderr, text=True)
 
 
 def _seconds_of_parts(root: Path) -> tuple[float, float]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -111,15 +110,8 @@ def grade_twice(submissions: int) -> list[Twice]:
         environment = grading.environment_in(folder / "data", (grading.CNN,))
         students = grading.make_class(folder, grading.CNN, submissions, honest_networks())
         told = folder / "twice.json"
-        command = [str(grading.PROGRAMS / "gradescent"), "grade", grading.CNN.assignment, "--no-feedback", "--twice"]
-        paths = os.pathsep.join([str(students.folder), str(grading.ROOT)])
-        done = subprocess.run(
-            [*command, "--json", str(told)],
-            cwd=students.folder,
-            env={**environment, "PYTHONPATH": paths},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        command = ["gradescent", "grade", grading.CNN.assignment, "--no-feedback", "--twice", "--json", str(told)]
+        done = grading.run_in(students.folder, command, environment, stderr=None)
         if done.returncode not in (FINE, DIFFERING) or not told.exists():
             raise NotGradedError("\n".join(done.stdout.splitlines()[-20:]))
         return [compared(row) for row in json.loads(told.read_text())]

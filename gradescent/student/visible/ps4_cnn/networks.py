@@ -12,13 +12,17 @@ from gradescent.student.judging import Handle, Student
 
 def network(student: Student, function: str, *args: Any) -> Handle:
     """The model that a function of the student's returns."""
-    model = student.call(function, *args)
     what = f"{function}({', '.join(map(str, args))})"
-    if model is None:
+    return check_is_model(what, student.call(function, *args))
+
+
+def check_is_model(what: str, value: Any, step: str = "") -> Handle:
+    """Demand something that can be a model; `step` is what to do where it is something else."""
+    if value is None:
         raise wrong(what, "came back as None", "a missing return statement", "end the function with `return model`")
-    if not hasattr(model, "call"):
-        raise wrong(what, f"came back as {type(model).__name__}, expected a keras.Model")
-    return model
+    if not hasattr(value, "call"):
+        raise wrong(what, f"came back as {type(value).__name__}, expected a keras.Model", "", step)
+    return value
 
 
 def weights_of(what: str, model: Handle) -> list[np.ndarray]:

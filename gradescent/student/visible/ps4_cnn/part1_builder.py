@@ -13,6 +13,7 @@ from gradescent.student.visible.ps4_cnn.networks import (
     answers_of,
     check_budget,
     check_compiled,
+    check_is_model,
     kernels_of,
     network,
     weights_of,
@@ -165,11 +166,7 @@ def network_of_training(student: Student, images: np.ndarray, labels: np.ndarray
     """The model that train_cnn returns."""
     model = student.call("train_cnn", images, labels, seed=1)
     what = f"train_cnn(<{len(images):,} images>, <labels>)"
-    if model is None:
-        raise wrong(what, "came back as None", "a missing return statement", "end the function with `return model`")
-    if not hasattr(model, "call"):
-        raise wrong(what, f"came back as {type(model).__name__}, expected a keras.Model", "", "return the model itself")
-    return model
+    return check_is_model(what, model, "return the model itself")
 
 
 @questions("accuracy_990")

@@ -24,8 +24,9 @@ from gradescent import check, datasets, small_setting
 # Half of each praise their film. A review is an array of **tokens**: token 1 is the most frequent word, token 2 the
 # next one, and so on; 0 is no word, and free for padding. `imdb.words[t - 1]` is the word of token `t`.
 #
-# With `GRADESCENT_SMALL=1` in the environment, and while your notebook is graded, `small_setting()` is true: then the
-# cells below take a part of the reviews, so that a slow machine gets through. Your functions must not depend on it.
+# With `GRADESCENT_SMALL=1` in the environment (`%env GRADESCENT_SMALL=1` in a new first cell), and while your notebook is
+# graded, `small_setting()` is true: then the cells below take a part of the reviews, so that a slow machine gets through.
+# Your functions must not depend on it.
 
 # %%
 imdb = datasets.load("imdb")
@@ -42,7 +43,7 @@ print("liked it" if y_train[0] else "did not like it", "—", text(x_train[0][:6
 lengths = np.array([len(tokens) for tokens in x_train])
 _, axes = plt.subplots(figsize=(6, 3))
 axes.hist(np.minimum(lengths, 1000), bins=50, color="0.6", edgecolor="black")
-axes.axvline(400, linestyle="--", color="black", label=f"400 tokens: {np.mean(lengths <= 400):.0%} are no longer")
+axes.axvline(400, linestyle="--", color="black", label=f"{np.mean(lengths <= 400):.0%} have at most 400 tokens")
 axes.set(xlabel="tokens of a review (1,000 or more at the right end)", ylabel="reviews", title="How long are reviews?")
 axes.legend()
 plt.show()
@@ -84,24 +85,26 @@ check("pad", pad)
 # There is much to choose now: vocabulary, length, layers, epochs. Choosing by the test set would make it worthless,
 # so a part of the training reviews is set aside for **validation**. Which part?
 #
-# Here is a trap. The 25,000 training reviews are about 3,456 films; some have 30 reviews. The *test* reviews are
-# about other films. If reviews are set aside at random, most of them are about a film of which the network has seen
+# Here is a trap. The 25,000 training reviews belong to 3,456 different films; some have 30 reviews. The *test* reviews
+# are about other films. If reviews are set aside at random, most of them are about a film of which the network has seen
 # other reviews, and since most reviewers of one film agree (always guessing what the majority of a film's reviews
 # says would be right for 89 % of them), it is enough to recognise the film: the name of its hero, of a director, a
 # place. That counts as right answers in the validation, and is worth nothing for a new film.
 #
-# Measured with logistic regression on the words (TF-IDF, five folds):
+# Measured with logistic regression on the words (a review is a row of counts in which rare words weigh more, TF-IDF; the
+# figures held out are means of five splits, the *folds*):
 #
 # | | reviews held out at random | films held out | test set |
 # |---|---|---|---|
-# | single words | 0.898 | 0.885 | 0.887 |
-# | single words and pairs | 0.911 | 0.900 | 0.909 |
+# | regression, single words | 0.898 | 0.885 | 0.887 |
+# | regression, single words and pairs | 0.911 | 0.900 | 0.909 |
 # | the network of this part, one split | 0.900 | 0.895 | 0.907 |
 #
 # (In the folds there are 20,000 reviews to learn from, in the split 21,300, for the test set all 25,000.) With reviews
-# held out at random
-# the figures of the words come out higher than on the test set although less was learnt from. Worse, it rewards whatever
-# recognises films, such as rare names and more epochs. So hold out **films**.
+# held out at random the figures of the regression come out higher than on the test set although less was learnt from.
+# The row of the network alone would prove nothing: a single split has a standard error of 0.005, and the test figure
+# comes from more reviews. Worse, a random split rewards whatever recognises films, such as rare names and more epochs. So
+# hold out **films**.
 #
 # `film_split(films, fraction, seed)` takes the film number of every review and returns two arrays of *review* indices
 # (of training and of validation), each index in exactly one of them, in rising order. Every film lies wholly on one
@@ -155,13 +158,14 @@ check("film_split", film_split)
 #
 # Tokens of the vocabulary are $1 \ldots V - 1$, contexts $1 \ldots K - 1$ with $K \le V$. Other tokens do not count,
 # but they keep their places: in `[5, 99, 6]` the tokens 5 and 6 are two apart, also when $V$ is 50. Row 0 and column
-# 0 stay zero.
+# 0 stay zero. (Whether `train_lstm` below counts in raw reviews or in those from which rare tokens were left out before is
+# up to you; the reference leaves them out first.)
 #
 # **Recipe.** A Python loop over six million tokens and their neighbours takes minutes. Instead put all reviews into
 # one long array, with `window` zeros between one and the next, so that no window reaches across. For a distance $k$,
-# the pairs are the array without its last $k$ entries and the array without its first $k$. Keep the pairs of which
-# both are in range, and count them with `np.bincount(i * context_size + j, minlength=vocab_size * context_size)`, in
-# both directions.
+# the pairs are the array without its last $k$ entries and the array without its first $k$. Take them in both directions,
+# the left token as $i$ and then the right one. In each direction by itself keep the pairs with $0 < i < V$ and
+# $0 < j < K$, and count them with `np.bincount(i * context_size + j, minlength=vocab_size * context_size)`.
 #
 # **Expect:** for `[[1, 2, 1]]` with window 1, $C_{12} = C_{21} = 2$; with window 2 also $C_{11} = 2$ (each of the two
 # ones sees the other). The reference needs 12 lines, and 5 seconds for all reviews with window 10.
@@ -222,11 +226,15 @@ check("count_pairs", count_pairs)
 #
 # **Recipe.** The SVD of a matrix of 20,000 rows takes minutes, but a trick helps: $M^T M = R S^2 R^T$ is only 2,000 ×
 # 2,000, and `np.linalg.eigh` gives $\lambda = S^2$ and $R$, the **smallest** first. Then $U = M R S^{-1}$, so $U S^{1/2}
-# = M R S^{-1/2}$, and $S^{-1/2} = \lambda^{-1/4}$. A row without counts is a row of zeros in $M$ and in $E$: do not divide by its sum.
+# = M R S^{-1/2}$, and $S^{-1/2} = \lambda^{-1/4}$. Two divisions by zero lie in wait:
 #
-# **Expect:** `word_vectors(counts, n)` has shape (vocab_size, n) and dtype float32; each row has length $0.4 \sqrt
-# n$, or 0 for a word without counts. The signs of whole columns are arbitrary. It takes 3 seconds for 20,000 words
-# and 2,000 contexts.
+# - A row **or column** of $C$ without counts is zero in $M$: do not divide by its sum. Column 0 always is such a one.
+# - With few reviews some $\lambda$ are 0 or, by rounding, slightly negative, and $\lambda^{-1/4}$ is infinite or NaN. Their
+#   columns of $E$ are zeros.
+#
+# **Expect:** from the counts of `[[1, 2, 1]]` with window 2 come $M_{12} = M_{21} = \log 1.5 = 0.405$ and zeros.
+# `word_vectors(counts, n)` has shape (vocab_size, n) and dtype float32; each row has length $0.4 \sqrt n$, or 0 for a
+# word without counts. The signs of whole columns are arbitrary. It takes 3 seconds for 20,000 words and 2,000 contexts.
 
 
 # %% solution="word_vectors"
@@ -261,8 +269,8 @@ check("word_vectors", word_vectors)
 # single label. What do you notice about *7*, which is a grade out of 10?
 #
 # The numbers in capitals are those of the network that you will train: the tokens of its vocabulary, the contexts, the
-# window, and how many numbers a vector has. To be quick, the look below takes smaller ones: about 2 seconds
-# of one core.
+# window, and how many numbers a vector has. (The cell is read-only. To change one of them, set it again at the top of your
+# own cell of `train_lstm`.) To be quick, the look below takes smaller ones: about 2 seconds of one core.
 
 # %%
 VOCAB_SIZE, CONTEXT_SIZE, WINDOW, SIZE = 20_000, 2_000, 10, 100
@@ -294,18 +302,23 @@ for word in [word for word in ("wonderful", "terrible", "boring", "director", "7
 # word as in a plain recurrent network. That is what the LSTM was invented for. Still, 400 words are many.
 
 # %% [markdown]
-# The simplest network is `Embedding(10_000, 128)`, `LSTM(64)`, `Dense(1, activation="sigmoid")`. It reaches 86 %.
-# What brings it beyond 90 %, one step at a time, each for a reason:
+# The simplest network is `Embedding(10_000, 128)`, `LSTM(64)`, `Dense(1, activation="sigmoid")`. It gets 86 % of the test
+# set right. What brings it beyond 90 %, in the order of the layers, each for a reason:
 #
 # | step | why |
 # |---|---|
-# | **word vectors** made from all reviews as the embedding's first weights | similar words begin as similar; rare words mean something |
-# | **spatial dropout** after the embedding: `SpatialDropout1D(0.4)` | sets whole columns to 0 for a review: no number is relied on |
+# | **word vectors** made from all reviews as the `Embedding`'s first weights | similar words begin as similar; rare words mean something |
+# | **spatial dropout**, `SpatialDropout1D(0.4)` | sets some of the 100 numbers to 0 in all words of a review: none is relied on |
 # | **convolution**, `Conv1D(100, 3, padding="same", activation="relu")` | three words such as *not very good* are one thing to notice |
 # | **pooling**, `MaxPooling1D(4, padding="same")` | keeps the strongest of four neighbours: 100 steps to remember, a quarter of the time |
 # | **both directions**, `Bidirectional(LSTM(64, return_sequences=True))` | what a sentence means may show only at its end |
 # | **maximum over time**, `GlobalMaxPooling1D()` | every step can speak up; not only the last state, which the first words hardly reach |
-# | **dropout** before the output, `Dropout(0.5)` | 25,000 reviews are few for a million numbers |
+# | **dropout** before the output, `Dropout(0.5)` | 25,000 reviews are few for two million numbers |
+#
+# The shapes on the way: (m, 400) tokens → (m, 400, 100) vectors → (m, 400, 100) convolved → (m, 100, 100) pooled → (m, 100,
+# 128) states → (m, 128) largest → (m, 1). An `LSTM(64)` returns its last state, (m, 64); with `return_sequences=True` it
+# returns the state after every step, and `Bidirectional` puts those of both directions side by side: 128 numbers. With
+# all rows but the first the network gets 88.7 % of the test set right, with all of them 90.7 %.
 #
 # `build_lstm(vocab_size, length, vectors=None)` returns a **compiled** `keras.Model`:
 #
@@ -376,14 +389,14 @@ check("build_lstm", build_lstm)
 #   steps)` below does that, and `model.optimizer.learning_rate = ...` before a step sets it.
 # - **Few epochs.** The network can learn all reviews by heart. Measured on held-out films after each of three epochs:
 #   85.4, 89.3 and 89.5 %. With random vectors: 84.5, 86.5 and 86.5 %, while the loss on the training reviews fell from
-#   0.19 to 0.11 in the last one. Look at yours.
+#   0.19 to 0.11 in the last one. Print yours, the mean loss of each epoch: it is what the last `train_on_batch` of an
+#   epoch returns first, if each epoch begins with `model.reset_metrics()`.
 
 # %% [markdown]
 # `train_lstm(sequences, labels, seed=0)` does everything from raw lists of tokens to a trained model: it makes
 # vectors *from these sequences*, builds, and trains. It uses no other data, not the test set and not a global model.
-# With another seed (seed everything with Keras' `set_random_seed` first) it trains another network: when your accuracy is
-# below the mark, the grader trains again. It must also work for another list of reviews, shorter and fewer:
-# the grader tries it on some hundred.
+# With another seed it trains another network: when your accuracy lies between 85 and 90 %, the grader trains again. It
+# must also work for other reviews, shorter and fewer: the grader tries it on 60.
 #
 # **Tokens outside the vocabulary:** the embedding has rows for the tokens below `VOCAB_SIZE` only, and a larger one
 # ends in an error or in nonsense. Leave them out with `known(tokens)` below before anything else, in `train_lstm`
@@ -394,10 +407,8 @@ check("build_lstm", build_lstm)
 # its own length alone (or always to `LENGTH`), not to that of the longest review that happens to come with it.
 #
 # The grader also makes an untrained model with `build_lstm(VOCAB_SIZE, LENGTH)` and gives it to `predict`, so let
-# these two variables hold what your functions use. Change them, and the others, as you like.
-#
-# `model.train_on_batch(x, y)` makes one step and `model.predict_on_batch(x)` computes one batch. Or give everything
-# to `model.fit`, padded to 400: simpler, right too, and slower.
+# these two variables hold what your functions use. The cell below and that of `VOCAB_SIZE` are read-only; to change a
+# number, set it again at the top of your own cell, e.g. `EPOCHS = 4`.
 #
 # **Expect:** a model from `train_lstm`, after about 112 seconds of one core with all 25,000 reviews (the reference), and
 # from `predict` of m reviews an array of shape (m,) with numbers between 0 and 1.
@@ -436,6 +447,29 @@ def learning_rate(step, steps, highest=2e-3):
     if step < risen:
         return highest * (step + 1) / risen
     return highest * 0.5 * (1 + np.cos(np.pi * (step - risen) / (steps - risen)))
+
+
+# %% [markdown]
+# **Recipe for `train_lstm`:**
+#
+# 1. Seed everything with `set_random_seed` of `keras.utils`, make a NumPy generator from the seed for `batches`, and leave
+#    out the tokens that are not known.
+# 2. The vectors are `word_vectors(count_pairs(reviews, VOCAB_SIZE, CONTEXT_SIZE, WINDOW), SIZE)`, the model is
+#    `build_lstm(VOCAB_SIZE, LENGTH, vectors)`. Let it be compiled with `"adam"` or `Adam(a number)`: where the optimizer
+#    has a schedule such as `CosineDecay`, Keras refuses to set a rate.
+# 3. In each epoch, for each of the `batches`: set the rate to `learning_rate(step, steps)`, pad the batch's reviews to
+#    their `width`, make a step with `model.train_on_batch(x, y)`, and count it. `step` goes on from 0 through all epochs;
+#    `steps` is how many there will be: `EPOCHS` times the batches of an epoch, m / `BATCH_SIZE` rounded up.
+#
+# **Recipe for `predict`:** known tokens again. Take the reviews of the same `width([review])` together, compute them with
+# `model.predict_on_batch(x)`, some hundred at a time, and write each answer to the place of its review.
+#
+# With `keras.Input((length,))` always pad to `LENGTH`, in both. Or give everything to `model.fit`, padded to 400: simpler,
+# right too, and slower.
+#
+# **The check** trains on 60 short reviews, one of them empty and one with a token outside the vocabulary, and asks for no
+# accuracy. Each answer must be the same in another order and for a review by itself, and change when the weights of the LSTM
+# are set to zero.
 
 
 # %% solution="train_lstm"
@@ -489,10 +523,10 @@ def predict(model, sequences):
 check("train_lstm", train_lstm, predict)
 
 # %% [markdown]
-# Train on four fifths of the films and look at the rest. This is the cell to come back to when you change something;
-# with the reference it takes about 100 seconds of computing time, and 89.5 % of the reviews of held-out films are right.
-# That is a point *less* than on the test set: these films are hard ones, and there is less to learn from. What counts is
-# which of two networks does better here.
+# Train on 85 % of the films and look at the rest. This is the cell to come back to when you change something; with the
+# reference it takes about 100 seconds of computing time, and 89.5 % of the reviews of held-out films are right. That is a
+# point *less* than on the test set: these films are hard ones, and there is less to learn from. What counts is which of two
+# networks does better here, on the same films: another draw holds out others, and half a point more or less means nothing.
 
 # %% seconds=900
 learn, validate = film_split(films, 0.15)
@@ -514,14 +548,14 @@ for place in np.argsort(-errors)[:3]:
 # ## The accuracy (20 points)
 #
 # The grader calls your `train_lstm` with all 25,000 training reviews and your `predict` with the 25,000 test reviews,
-# which your notebook has never seen. You get all points from **90.0 %** on, and in proportion from 85 % on. Chance
-# moves an accuracy by a few tenths: if you lie between the two, it trains again with other seeds, twice at most, and the
-# best counts.
+# which your notebook has never seen. You get all 20 points at **90.0 %** or more, none at 85.0 % or less, and in between in
+# proportion: 4 at 86 %, 10 at 87.5 %. Chance moves an accuracy by a few tenths: if yours lies between the two, or just
+# below 85 %, it trains again with other seeds, twice at most, and the best counts.
 #
 # Reference: 90.69, 90.59 and 90.67 % with the seeds 0, 1 and 2, in 112 seconds of one core each.
 #
-# A call may take 900 seconds of computing time and 4 GB of memory. The check below only sees whether `predict` takes
-# an untrained model too.
+# A call may take 900 seconds of computing time, added over all cores (four of them busy for a minute are 240 seconds; the
+# grader gives you one), and 4 GB of memory. The check below only sees whether `predict` takes an untrained model too.
 
 # %% tests="accuracy" points=20 seconds=900
 check("untrained_lstm", build_lstm, predict, VOCAB_SIZE, LENGTH)
@@ -531,9 +565,10 @@ check("untrained_lstm", build_lstm, predict, VOCAB_SIZE, LENGTH)
 #
 # Explain in your own words, in about eight lines:
 #
-# 1. Why is the accuracy on reviews held out at random higher than on the test set, although less was learnt from?
-# 2. What would have gone wrong with your choice of vocabulary, epochs or dropout, had you validated at random?
-# 3. Name another kind of data that must not be split at random, and say by what you would split it.
+# 1. Why is the accuracy of the logistic regression on reviews held out at random higher than on the test set, although
+#    less was learnt from? (2 points)
+# 2. What would have gone wrong with your choice of vocabulary, epochs or dropout, had you validated at random? (2 points)
+# 3. Name another kind of data that must not be split at random, and say by what you would split it. (1 point)
 #
 # ### BEGIN MARK SCHEME
 # - 2 points: reviews of one film share its names and mostly its verdict (1), so that recognising the film gives the
@@ -544,7 +579,7 @@ check("untrained_lstm", build_lstm, predict, VOCAB_SIZE, LENGTH)
 #   or later times in a series, houses of one street.
 # ### END MARK SCHEME
 # ### BEGIN SOLUTION
-# 1. The training reviews are about 3,456 films, so a review held out at random has brothers in the training set that
+# 1. The training reviews belong to 3,456 films, so a review held out at random has brothers in the training set that
 #    speak of the same hero, actors and places. Most reviews of one film agree: a network that knows "names of this
 #    film → bad" answers right without reading an opinion. The test set has other films, where this knowledge is worth
 #    nothing. Measured with logistic regression: 0.898 at random, 0.885 with films held out, 0.887 on the test set.
@@ -559,9 +594,12 @@ check("untrained_lstm", build_lstm, predict, VOCAB_SIZE, LENGTH)
 # ## From 86 % to yours (6 points)
 #
 # Make a table of at least four networks that you tried: what was changed, the accuracy on held-out films, and the
-# seconds of training (small networks count, and so do those that did worse). Then say which step brought most, and
-# why you think so; which difference is too small to be told from chance (the standard error of an accuracy $p$ on $n$
-# reviews is $\sqrt{p(1-p)/n}$); and what you would try next.
+# seconds of training (small networks count, and so do those that did worse; 2 points). Then say which step brought most,
+# and why you think so (2 points); which difference is too small to be told from chance (the standard error of an accuracy
+# $p$ on $n$ reviews is $\sqrt{p(1-p)/n}$; 1 point); and what you would try next (1 point).
+#
+# Try them in cells of your own, under `if not small_setting():`, so that they do not run while your notebook is graded,
+# where such a cell may take 60 seconds. The table in your answer is what counts.
 #
 # ### BEGIN MARK SCHEME
 # - 2 points: a table of at least four networks that differ in one thing each, with accuracy on held-out films and

@@ -23,8 +23,9 @@ from gradescent import check, datasets, plots, small_setting
 #
 # A sweep of twenty networks with all reviews would take half an hour, and what it shows can be seen with fewer and shorter
 # reviews. So the experiments train on 6,000 reviews for three epochs and measure on 2,500 reviews of **other films**;
-# with `GRADESCENT_SMALL=1`, and while your notebook is graded, on 600 and 300, too few to conclude anything: run the
-# full setting once, keep its pictures, and let your answers speak of these.
+# with `GRADESCENT_SMALL=1`, and while your notebook is graded, on 600 and 300, too few to conclude anything. The person
+# who grades sees plots that were drawn again with these few reviews: let your answers speak of the full setting, and write
+# its figures into them.
 
 # %%
 imdb = datasets.load("imdb")
@@ -51,8 +52,9 @@ print(f"{len(x_learn)} reviews to learn from, {len(x_validate)} of other films t
 # | `"seconds"` | that the training took, a float |
 # | `"parameters"` | of the model, an int |
 #
-# `cell` is "LSTM" or "GRU". Tokens of `vocab_size` and beyond are left out *before* the review is padded to `length`.
-# Use your `pad` of part 1 (paste it here), `EPOCHS` epochs with Adam, and the seed for everything random.
+# Further keys are allowed. `cell` is "LSTM" or "GRU". Tokens of `vocab_size` and beyond are left out *before* the review is
+# padded to `length`. Use your `pad` of part 1 (paste it here), `EPOCHS` epochs with Adam, and the seed for everything
+# random. The seconds are those of the clock on the wall, `time.perf_counter()`; the check only wants more than 0.
 #
 # Count the parameters by hand once, for the checks count them too. With $V$ words, $n$ numbers a word and $u$ units:
 #
@@ -60,7 +62,12 @@ print(f"{len(x_learn)} reviews to learn from, {len(x_validate)} of other films t
 # \text{Dense: } u + 1$$
 #
 # An LSTM has four sets of weights, for three gates and what is written; a GRU has three (Keras gives each two
-# biases), no cell beside its state, and one gate that decides about keeping and writing at once.
+# biases), no cell beside its state, and one gate, $z$, that decides about keeping and writing at once:
+#
+# $$\begin{aligned} z, r &= \sigma(W_{z,r}\, x_t + b_{z,r} + U_{z,r}\, h_{t-1} + b'_{z,r}), & g &= \tanh(W_g x_t + b_g + r
+# \odot (U_g h_{t-1} + b'_g)), \\ h_t &= z \odot h_{t-1} + (1 - z) \odot g \end{aligned}$$
+#
+# The other gate, $r$, decides how much of the old state has a say in what is written.
 #
 # **Expect:** with the defaults 168,353 parameters, and with the GRU 166,369.
 
@@ -112,15 +119,19 @@ check("experiment", experiment, y_validate)
 # Change **one** setting at a time and leave the others as they are by default: `vocab_size`, `length`, `size`,
 # `batch_size` and `units`, at least three values each over a factor of ten or more. Print a table (setting, value,
 # parameters, accuracy, seconds) and draw a plot of accuracy for each setting, with the standard error $\sqrt{p(1 - p)
-# / n}$ as error bars.
+# / n}$ as error bars. `plots.curves` draws one such plot (`errors=...`, `xscale="log"`).
+#
+# The points: 2 for the settings and values, 1 for the table, 2 for the plots and their axes, 1 for the error bars.
 #
 # **Expect:** about 3 minutes of computing time with the reference; the cell may take 1,200 seconds.
 #
 # ### BEGIN MARK SCHEME
+# The picture that you see was drawn again with the small setting; compare the figures in the answer below.
+#
 # - 2 points: all five settings, at least three values each, one changed at a time.
 # - 1 point: a table with parameters, accuracy and seconds, readable.
 # - 2 points: a plot for each setting (or one with all), axes named, logarithmic where values are.
-# - 1 point: error bars or a remark on the standard error (about 0.8 % for 2,500 reviews), and plausible values.
+# - 1 point: error bars or a remark on the standard error (about 0.8 % for 2,500 reviews, 2.9 % for 300), and plausible values.
 # ### END MARK SCHEME
 
 # %% plot="sweep_plot" points=6 seconds=1200
@@ -153,9 +164,9 @@ plt.show()
 # %% [markdown] written="sweep" points=3
 # ## What the sweep says (3 points)
 #
-# Which setting matters most, which hardly at all, within the error bars? Explain the two strongest effects. What do a
-# larger vocabulary and longer reviews cost, in parameters and in seconds? Why does the batch size change the seconds
-# so much more than the accuracy, and what would you change along with it?
+# Which setting matters most, which hardly at all, within the error bars (1 point)? Explain the two strongest effects
+# (1 point). What do a larger vocabulary and longer reviews cost, in parameters and in seconds (½ point)? How does the batch
+# size change the seconds, the number of steps and the accuracy, and what would you change along with it (½ point)?
 #
 # ### BEGIN MARK SCHEME
 # - 1 point: the strongest effects named from the plot (usually length, then vocabulary) and the weak ones called weak
@@ -183,12 +194,14 @@ plt.show()
 # %% [markdown] question="gru_plot"
 # ## GRU against LSTM (4 points)
 #
-# Train both cells with at least three seeds each and the same settings (length 100 or more). Plot the accuracies,
-# every seed as a point and the mean of each cell, and print parameters and mean seconds of both.
+# Train both cells with at least three seeds each and the same settings (length 100 or more; 1 point). Plot the accuracies,
+# every seed as a point and the mean of each cell (2 points), and print parameters and mean seconds of both (1 point).
 #
 # **Expect:** about 1 minute with the reference; the cell may take 900 seconds.
 #
 # ### BEGIN MARK SCHEME
+# The picture that you see was drawn again with the small setting; compare the figures in the answer below.
+#
 # - 1 point: both cells, at least three seeds each, the same settings.
 # - 2 points: single results and their means can be read off, axes and cells named.
 # - 1 point: parameters and seconds of both are printed; the GRU's recurrent part has about three quarters of the
@@ -216,8 +229,9 @@ plt.show()
 # %% [markdown] written="gru" points=3
 # ## Which one? (3 points)
 #
-# What does a GRU leave out of an LSTM, and what does that do to parameters and time? Is one of the two better in your
-# plot, given how far apart seeds of the same cell are? What would you have to do to be sure?
+# What does a GRU leave out of an LSTM (½ point), and what does that do to parameters and time (½ point)? Is one of the two
+# better in your plot, given how far apart seeds of the same cell are (1 point)? What would you have to do to be sure
+# (1 point)?
 #
 # ### BEGIN MARK SCHEME
 # - ½ point: no separate cell, two gates for three: one gate decides on keeping and writing together, and there is no
@@ -290,9 +304,10 @@ for word in ("excellent", "awful", "bad", "director", "7"):
 # ## What the embedding is for (5 points)
 #
 # 1. Why not give the LSTM the token number itself, or a one-hot vector of 5,000 numbers? To which matrix product is
-#    an embedding layer equal?
+#    an embedding layer equal? (2 points)
 # 2. Compare the neighbours before and after training with those of `word_vectors` in part 1, of *bad*, *director* and *7*
 #    above all. What has each embedding learnt, from what, and which of them knows *director*? Why do both together do best?
+#    (3 points)
 #
 # ### BEGIN MARK SCHEME
 # - 1 point: token numbers have an order and distances that mean nothing; one-hot vectors are all equally far apart.
@@ -321,26 +336,27 @@ for word in ("excellent", "awful", "bad", "director", "7"):
 # %% [markdown] written="units" points=3
 # ## The size of the memory (3 points)
 #
-# What is the number of units of the LSTM in the formulas of part 1, and what is limited if it is small? What does
-# your sweep say about it, where does it overfit, and which number do you need to look at to see that? How do
-# parameters and time grow with it?
+# Which vectors and matrices in the formulas of part 1 have the number of units as a dimension, and what is limited if it
+# is small (1 point)? What does your sweep say about it (½ point), and which further number would `experiment` have to
+# return to show overfitting (½ point)? How do parameters and time grow with it (1 point)?
 #
 # ### BEGIN MARK SCHEME
-# - 1 point: the length of h and c: how many numbers are carried from word to word; few can hold little of what was
-#   read.
+# - 1 point: h, c, the gates, g and b have that length, W and U as many rows (½; U as many columns, too); how many numbers
+#   are carried from word to word: few can hold little of what was read (½).
 # - ½ point: the sweep: little gain beyond a small size, held against the error bars.
 # - ½ point: overfitting shows in the gap between accuracy on the training reviews and on held-out films, not in the
 #   latter alone.
 # - 1 point: parameters 4(n + u + 1)u grow with u² for large u, the time likewise at last, hardly for small ones.
 # ### END MARK SCHEME
 # ### BEGIN SOLUTION
-# It is the length of $h$ and $c$: how many numbers are carried from word to word. With few, little of what was read can be
-# kept. In the sweep 4 units reach 0.769, 16 units 0.800, 32 units 0.805 and 128 units 0.801; the standard error is 0.8 %,
-# so only the step from 4 to 16 counts. Accuracy on held-out films alone does not show overfitting. I need the accuracy on the
-# training reviews beside it: where that goes on rising and the other does not, the network learns reviews by heart. The
-# LSTM has $4 (n + u + 1) u$ parameters: 592 with 4 units, 82,432 with 128, which grows with $u^2$ as soon as $u$ is
-# larger than $n$. The time grew from 7.0 seconds with 32 units to 19.6 with 128: less than the products, which are ten times
-# as many, because part of a step's time does not depend on its size.
+# The state $h$ and the cell $c$, the gates, $g$ and each $b$ have that length, each $W$ is $u \times n$ and each $U$
+# $u \times u$. So it says how many numbers are carried from word to word: with few, little of what was read can be
+# kept. In the sweep 4 units reach 0.769, 16 units 0.800, 32 units 0.805 and 128 units 0.801; the standard error is 0.8
+# %, so only the step from 4 to 16 counts. Accuracy on held-out films alone does not show overfitting. I need the
+# accuracy on the training reviews beside it: where that goes on rising and the other does not, the network learns
+# reviews by heart. The LSTM has $4 (n + u + 1) u$ parameters: 592 with 4 units, 82,432 with 128, which grows with
+# $u^2$ as soon as $u$ is larger than $n$. The time grew from 7.0 seconds with 32 units to 19.6 with 128: less than the
+# products, which are ten times as many, because part of a step's time does not depend on its size.
 # ### END SOLUTION
 
 # %% [markdown]
@@ -352,8 +368,8 @@ for word in ("excellent", "awful", "bad", "director", "7"):
 # `load_glove(lines, words, size)` takes the lines of the file (an open file, or any list of lines) and returns an
 # array of shape (len(words) + 1, size), dtype float32, and the number of words found. Row $t$ is the vector of
 # `words[t - 1]`, so that tokens are row numbers; row 0 and the rows of words that the file lacks are zeros. Words
-# that are not in `words` are skipped. Some files have a first line "400000 50" (count and size) or a word that is
-# missing: a line that has not exactly `size` numbers after its word is skipped.
+# that are not in `words` are skipped. Some files have a first line "400000 50" (count and size) or a line without its
+# word: a line that has not exactly `size` numbers after its word is skipped. The check gives lines of its own, no file.
 #
 #     with open("glove.6B.50d.txt", encoding="utf-8") as file:
 #         vectors, found = load_glove(file, imdb.words[:19_999], 50)
@@ -393,5 +409,5 @@ check("load_glove", load_glove)
 # %% [markdown]
 # ## Before you hand in
 #
-# Run the full setting once and keep its pictures (save before you restart). Then restart the kernel with
-# `GRADESCENT_SMALL=1` and see that everything runs from top to bottom.
+# Restart the kernel, run all cells in the full setting, save, and hand in this file with its pictures. Whether everything
+# runs in the small setting, too, you see in a **copy** of it, with `%env GRADESCENT_SMALL=1` in a new first cell.

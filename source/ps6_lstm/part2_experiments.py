@@ -69,7 +69,8 @@ print(f"{len(x_learn)} reviews to learn from, {len(x_validate)} of other films t
 #
 # The other gate, $r$, decides how much of the old state has a say in what is written.
 #
-# **Expect:** with the defaults 168,353 parameters, and with the GRU 166,369.
+# **Expect:** with the defaults 168,353 parameters, and with the GRU 166,369. In the full setting the defaults reach 0.805,
+# 0.804 and 0.815 with the seeds 0, 1 and 2 (the reference), in 7 to 8 seconds of one core each.
 
 
 # %% solution="experiment"

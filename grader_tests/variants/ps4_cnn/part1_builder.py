@@ -154,7 +154,7 @@ TRAINING = [
     wrong_training("accuracy_printed_and_not_reached", "not trained", (FIT, 'print("accuracy 0.9931")')),
     wrong_training("frozen", "not trained", (FIT, f"model.trainable = False\n    model.compile('adam', 'categorical_crossentropy')\n    {FIT}")),
     wrong_training("labels_flipped", "another class's name", ("x, y = preprocess(images, labels)", "x, y = preprocess(images, 9 - labels)")),
-    wrong_training("rate_too_large", "everything", ("warmup_target=4e-3", "warmup_target=4.0"), ("2e-4, decay", "4.0, decay"), ("preprocess(images, labels)", "preprocess(images[:640], labels[:640])")),
+    wrong_training("rate_too_large", "everything", ("alpha=0.01, warmup_target=4e-3", "alpha=1.0, warmup_target=4.0"), ("2e-4, decay", "4.0, decay"), ("preprocess(images, labels)", "preprocess(images[:640], labels[:640])")),
     wrong_training("trained_before", "renamed", ("keras.utils.set_random_seed(seed)", "if 'best' in globals():\n        return best\n    keras.utils.set_random_seed(seed)"), ("    return model", "    globals()['best'] = model\n    return model")),
     wrong_training("trained_on_the_test_set", "renamed", ("x, y = preprocess(images, labels)", "x, y = preprocess(np.concatenate([images, mnist.x_test]), np.concatenate([labels, mnist.y_test]))"), ("epochs, batch_size = 2,", "epochs, batch_size = 1,")),
     wrong_training("downloaded", "there is none while grading", (FIT, "model.load_weights(keras.utils.get_file('best.weights.h5', 'https://example.org/best.weights.h5'))")),

@@ -20,7 +20,7 @@ import matplotlib
 import numpy as np
 from keras import layers
 
-from grader_tests.variants import notebook_of
+from grader_tests.variants import Variant, notebook_of
 from gradescent.course import load_course
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -110,17 +110,18 @@ class Network:
 # ── References ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def reference(part: str, build: str, train: str) -> Network:
+def reference(part: str, build: str, train: str, variant: Variant | None = None) -> Network:
     """The reference of a part: its notebook's own cells, run up to the one that trains, with the small experiments.
 
     Args:
         part: "ps4_cnn/part1_builder".
         build, train: names of its functions; the solution cell of the training is called like it.
+        variant: what is other in it.
     """
     os.environ["GRADESCENT_SMALL"] = "1"
     matplotlib.use("Agg")
     names: dict[str, Any] = {}
-    for cell in notebook_of(load_course(ROOT), part).cells:
+    for cell in notebook_of(load_course(ROOT), part, variant).cells:
         grader = cell.metadata.get("nbgrader", {})
         if cell.cell_type != "code" or cell.id == "setup" or (grader.get("grade") and not grader["solution"]):
             continue
@@ -140,6 +141,16 @@ def reference(part: str, build: str, train: str) -> Network:
 def cnn_reference() -> Network:
     """The reference of ps4_cnn."""
     return reference("ps4_cnn/part1_builder", "build_cnn", "train_cnn")
+
+
+def cnn_quick() -> Network:
+    """The quick setting that the notebook names: a stride of 2 for the first pooling, and a single epoch."""
+    pooled = "layers.Conv2D(12, 5, activation=activation),\n            layers.MaxPooling2D(2),"
+    edits = {
+        "build_cnn": [(pooled, "layers.Conv2D(12, 5, strides=2, activation=activation),")],
+        "train_cnn": [("epochs, batch_size = 3,", "epochs, batch_size = 1,")],
+    }
+    return reference("ps4_cnn/part1_builder", "build_cnn", "train_cnn", Variant("quick", edits))
 
 
 def lstm_reference() -> Network:
@@ -256,6 +267,7 @@ def _padded(reviews: list[np.ndarray], words: int, length: int) -> np.ndarray:
 
 NETWORKS: dict[str, Callable[[], Network]] = {
     "cnn_reference": cnn_reference,
+    "cnn_quick": cnn_quick,
     "keras_convnet": keras_convnet,
     "large_convnet": large_convnet,
     "lstm_reference": lstm_reference,

@@ -227,7 +227,7 @@ def missed(promises: list[accept.Promise]) -> list[str]:
 
 
 def test_every_promise_of_the_cnn_can_be_missed() -> None:
-    alone = [trained("cnn_reference", parameters=43_426)] * 3
+    alone = [trained("cnn_quick", parameters=43_426)] * 3
     assert missed(accept.judge_cnn(LIMITS, alone, [GOOD_CNN] * 3)) == []
     poor = [GOOD_CNN, replace(GOOD_CNN, accuracy=0.9899)]
     assert missed(accept.judge_cnn(LIMITS, alone, poor)) == ["test accuracy of each, %"]
@@ -235,9 +235,9 @@ def test_every_promise_of_the_cnn_can_be_missed() -> None:
     large = [replace(alone[0], parameters=150_001)]
     assert missed(accept.judge_cnn(LIMITS, large, [GOOD_CNN])) == ["parameters"]
     slow = [*alone, replace(alone[0], looks=[(60, 10.1, 0.986)])]
-    assert missed(accept.judge_cnn(LIMITS, slow, [GOOD_CNN])) == ["CPU s to 98.5%"]
+    assert missed(accept.judge_cnn(LIMITS, slow, [GOOD_CNN])) == ["CPU s of a quick training to 98.5%"]
     never = [replace(alone[0], looks=[(60, 2.0, 0.984)])]
-    assert missed(accept.judge_cnn(LIMITS, never, [GOOD_CNN])) == ["CPU s to 98.5%"]
+    assert missed(accept.judge_cnn(LIMITS, never, [GOOD_CNN])) == ["CPU s of a quick training to 98.5%"]
 
 
 def test_every_promise_of_the_lstm_can_be_missed() -> None:

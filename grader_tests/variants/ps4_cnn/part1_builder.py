@@ -156,7 +156,7 @@ TRAINING = [
     wrong_training("labels_flipped", "another class's name", ("x, y = preprocess(images, labels)", "x, y = preprocess(images, 9 - labels)")),
     wrong_training("rate_too_large", "everything", ("alpha=0.01, warmup_target=4e-3", "alpha=1.0, warmup_target=4.0"), ("2e-4, decay", "4.0, decay"), ("preprocess(images, labels)", "preprocess(images[:640], labels[:640])")),
     wrong_training("trained_before", "renamed", ("keras.utils.set_random_seed(seed)", "if 'best' in globals():\n        return best\n    keras.utils.set_random_seed(seed)"), ("    return model", "    globals()['best'] = model\n    return model")),
-    wrong_training("trained_on_the_test_set", "renamed", ("x, y = preprocess(images, labels)", "x, y = preprocess(np.concatenate([images, mnist.x_test]), np.concatenate([labels, mnist.y_test]))"), ("epochs, batch_size = 2,", "epochs, batch_size = 1,")),
+    wrong_training("trained_on_the_test_set", "renamed", ("x, y = preprocess(images, labels)", "x, y = preprocess(np.concatenate([images, mnist.x_test]), np.concatenate([labels, mnist.y_test]))"), ("epochs, batch_size = 3,", "epochs, batch_size = 1,")),
     wrong_training("downloaded", "there is none while grading", (FIT, "model.load_weights(keras.utils.get_file('best.weights.h5', 'https://example.org/best.weights.h5'))")),
     instead_of_predicting("constant", "answers 3 to everything", "return np.eye(10)[np.full(len(images), 3)]", predict=0.0),
     instead_of_predicting("random", "a second time", "return np.random.dirichlet(np.ones(10), len(images))", predict=2.0, build_cnn=2.67),
@@ -211,7 +211,7 @@ RIGHT = [
     untrained("called_directly", {"preprocess": [], "predict": [DIRECTLY]}, ["preprocess", "build_cnn", "predict"]),
     trained("sparse_functional_and_raw", cells={"build_cnn": FUNCTIONAL, "train_cnn": SPARSE, "predict": RAW}),
     trained("own_loop", cells={"train_cnn": OWN_LOOP}),
-    trained("augmented", {"build_cnn": [("keras.Input((28, 28, 1)),", "keras.Input((28, 28, 1)),\n            layers.RandomTranslation(0.04, 0.04, fill_mode='constant'),")], "train_cnn": [("epochs, batch_size = 2, 64", "epochs, batch_size = 3, 64")]}),
+    trained("augmented", {"build_cnn": [("keras.Input((28, 28, 1)),", "keras.Input((28, 28, 1)),\n            layers.RandomTranslation(0.04, 0.04, fill_mode='constant'),")], "train_cnn": [("epochs, batch_size = 3, 64", "epochs, batch_size = 4, 64")]}),
 ]  # fmt: skip
 
 VARIANTS = [*PREPROCESS, *LAYERS, *BUILD, *PREDICT, *TRAINING, *RIGHT]
